@@ -1,0 +1,89 @@
+//! What a run cost, as one line of JSON: rate, CPU, peak memory, latencies.
+//!
+//! CPU and memory are those of this process, from /proc, so they fit what a benchmark reads of another process there.
+
+use std::error::Error;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use crate::Outcome;
+
+/// Clock ticks a second in /proc/PID/stat: 100 on every Linux architecture Rust supports (`USER_HZ`).
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A running measurement.
+pub(crate) struct Measurement {
+    began: Instant,
+    cpu_seconds: f64,
+}
+
+impl Measurement {
+    /// Starts now.
+    pub(crate) fn begin() -> Outcome<Self> {
+        Ok(Self { began: Instant::now(), cpu_seconds: cpu_seconds()? })
+    }
+
+    /// Ends now, and prints what `events` took, with `more` figures behind.
+    pub(crate) fn report(&self, limit: &str, events: u64, more: &[(&str, Value)]) -> Outcome<()> {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let cpu_seconds = cpu_seconds()? - self.cpu_seconds;
+        let millions = as_float(events) / 1e6;
+        let mut line = Map::new();
+        line.insert("limit".into(), json!(limit));
+        line.insert("events".into(), json!(events));
+        line.insert("seconds".into(), json!(rounded(seconds)));
+        line.insert("events_per_second".into(), json!((as_float(events) / seconds).round()));
+        line.insert("cpu_seconds_per_million".into(), json!(rounded(cpu_seconds / millions.max(1e-9))));
+        line.insert("peak_rss_mb".into(), json!(rounded(peak_rss_mb()?)));
+        line.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        print_line(&Value::Object(line))
+    }
+}
+
+/// The latency below which this part of all (0.5, 0.99) lies, in milliseconds; `latencies` must be sorted.
+pub(crate) fn percentile_ms(latencies: &[Duration], part: f64) -> f64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index within the list")]
+    let index = (as_float(latencies.len() as u64) * part) as usize;
+    let index = index.min(latencies.len().saturating_sub(1));
+    latencies.get(index).map_or(0.0, |latency| rounded(latency.as_secs_f64() * 1e3))
+}
+
+/// Prints one line of JSON to standard output, at once.
+pub(crate) fn print_line(line: &Value) -> Outcome<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// Prints an error to standard error; there is nowhere to go if that fails.
+pub(crate) fn complain(error: &dyn Error) {
+    let _ = writeln!(std::io::stderr(), "riverrun-bare: {error}");
+}
+
+/// CPU time of this process so far, user and system.
+fn cpu_seconds() -> Outcome<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // The command in parentheses may hold spaces; utime and stime are the 12th and 13th fields after it.
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after.split_whitespace().skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+    Ok(ticks / TICKS_PER_SECOND)
+}
+
+/// The most memory this process had resident, in MB of 10^6 bytes.
+fn peak_rss_mb() -> Outcome<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc/self/status")?;
+    let kibibytes: f64 = line.split_whitespace().next().ok_or("empty VmHWM")?.parse()?;
+    Ok(kibibytes * 1024.0 / 1e6)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn as_float(count: u64) -> f64 {
+    count as f64
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
+}

@@ -1,0 +1,196 @@
+//! A loaded app: what it does, where it runs, and what is doubtful about its file.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use riverrun_event::{AppName, PipelineName};
+use riverrun_topology::{Operator, Topology, Transformer};
+
+use crate::codes;
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::environment::{Environment, ProcessEnvironment};
+use crate::lint;
+use crate::plan;
+use crate::read::{self, Parts, Reader};
+use crate::settings::Settings;
+use crate::source::{Source, Span};
+use crate::yaml;
+
+/// An app as its file declares it.
+#[derive(Clone)]
+pub struct App {
+    /// Its name.
+    pub name: AppName,
+    /// What it does.
+    pub topology: Topology,
+    /// Where and how it runs.
+    pub settings: Settings,
+    /// Doubts about its file; none of them keeps it from running.
+    pub warnings: Diagnostics,
+    transformers: Vec<(PipelineName, String, Span)>,
+}
+
+/// A transformer that the file names and nobody registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnregisteredTransformer {
+    /// The pipeline that names it.
+    pub pipeline: PipelineName,
+    /// Its name.
+    pub name: String,
+    /// Where the file names it.
+    pub span: Span,
+}
+
+/// Why an app file gives no app.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("{code}: the app file {path} cannot be read: {reason}. Name it with -f, or write one with `riverrun init`", code = codes::UNREADABLE, path = path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: std::io::Error,
+    },
+    /// The file has mistakes: all of them.
+    #[error("{0}")]
+    Invalid(Diagnostics),
+}
+
+impl App {
+    /// Loads an app file.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the file cannot be read, or with every mistake in it.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let path = path.as_ref();
+        let unreadable = |reason| LoadError::Unreadable { path: path.to_owned(), reason };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads the text of an app file; `path` is where it is (or would be): messages name it, and `data_dir` is relative to its folder.
+    ///
+    /// # Errors
+    /// [`LoadError::Invalid`] with every mistake.
+    pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let path = path.as_ref();
+        let environment = ProcessEnvironment { folder: folder(path) };
+        Self::parse_in(&Source::new(path, text), &environment).map_err(LoadError::Invalid)
+    }
+
+    pub(crate) fn parse_in(source: &Source, environment: &dyn Environment) -> Result<Self, Diagnostics> {
+        let (root, mut found) = yaml::parse(source);
+        let Some(root) = root else { return Err(Diagnostics::new(source.clone(), secret_lines(source), found)) };
+        let mut reader = Reader::new(source, environment);
+        let parts = read::app(&mut reader, &root);
+        found.append(&mut reader.diagnostics);
+        let topology = parts.as_ref().and_then(|parts| plan::plan(parts, &root, &mut found));
+        // A mistake makes other things look unused; doubts wait until the file is in order.
+        if found.iter().all(|item| item.severity != Severity::Error) {
+            found.extend(parts.iter().flat_map(lint::lint));
+        }
+        let diagnostics = Diagnostics::new(source.clone(), reader.secrets, found);
+        match (parts, topology) {
+            (Some(parts), Some(topology)) if !diagnostics.has_errors() => {
+                let substituted = reader.substituted;
+                let transformers = parts.pipelines.iter().flat_map(|pipeline| {
+                    let named = pipeline.transformers.iter();
+                    named.map(|name| (pipeline.name.value.clone(), name.value.clone(), name.span))
+                });
+                Ok(Self {
+                    name: topology.app.clone(),
+                    topology,
+                    transformers: transformers.collect(),
+                    settings: Settings { substituted, ..settings(parts, source) },
+                    warnings: diagnostics,
+                })
+            }
+            _ => Err(diagnostics),
+        }
+    }
+
+    /// The file the app was read from.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        self.warnings.source()
+    }
+
+    /// Registers a transformer wherever the file names it; false when it is named nowhere.
+    pub fn register(&mut self, name: &str, transformer: &Arc<dyn Transformer>) -> bool {
+        self.topology.register(name, transformer)
+    }
+
+    /// The transformers that the file names and nobody registered so far.
+    #[must_use]
+    pub fn unregistered_transformers(&self) -> Vec<UnregisteredTransformer> {
+        let missing = self.transformers.iter().filter(|(pipeline, name, _)| {
+            let pipeline = self.topology.pipelines.get(pipeline);
+            pipeline.into_iter().flat_map(|pipeline| &pipeline.steps).any(|step| {
+                matches!(&step.operator, Operator::Transform(transform)
+                    if transform.transformer_name == *name && transform.transformer.is_none())
+            })
+        });
+        let named = |(pipeline, name, span): &(PipelineName, String, Span)| UnregisteredTransformer {
+            pipeline: pipeline.clone(),
+            name: name.clone(),
+            span: *span,
+        };
+        missing.map(named).collect()
+    }
+
+    /// The same as diagnostics, for who cannot run the app without them. Empty when all are registered.
+    #[must_use]
+    pub fn unregistered_diagnostics(&self) -> Diagnostics {
+        let diagnostic = |missing: UnregisteredTransformer| {
+            let name = missing.name;
+            Diagnostic::error(codes::TRANSFORMER, missing.span, format!("the transformer `{name}` is not compiled into this binary"))
+                .note(format!("pipeline `{}` needs it", missing.pipeline))
+                .help(format!("transformers are Rust: run the app from a program of your own with App::load(...)?.transform(\"{name}\", ...)"))
+        };
+        let items = self.unregistered_transformers().into_iter().map(diagnostic).collect();
+        Diagnostics::new(self.source().clone(), self.warnings.secrets().to_vec(), items)
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("App")
+            .field("source", self.source())
+            .field("topology", &self.topology)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+fn folder(path: &Path) -> PathBuf {
+    path.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+fn settings(parts: Parts, source: &Source) -> Settings {
+    let data_dir = parts.data_dir.unwrap_or_else(|| PathBuf::from(Settings::DATA_DIR_DEFAULT));
+    Settings {
+        log: parts.log,
+        data_dir: folder(source.path()).join(data_dir),
+        listen: parts.listen.map_or(Settings::LISTEN_DEFAULT, |listen| listen.value),
+        limits: parts.limits,
+        tokens: parts.tokens,
+        allowed_hosts: parts.hosts,
+        substituted: Default::default(),
+    }
+}
+
+/// Where secrets stand in a file that is no valid YAML: behind `secret:` up to the end of the line.
+fn secret_lines(source: &Source) -> Vec<Span> {
+    let text = source.text();
+    let starts = text.match_indices("secret").filter_map(|(at, word)| {
+        let behind = text.get(at + word.len()..)?;
+        let colon = behind.find(':').filter(|colon| *colon <= 2)?;
+        Some(at + word.len() + colon + 1)
+    });
+    let line_end =
+        |start: usize| text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |end| start + end);
+    starts.map(|start| Span::new(start, line_end(start))).collect()
+}

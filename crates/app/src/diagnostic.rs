@@ -1,0 +1,148 @@
+//! A mistake or a doubt about an app file: what, where, what was expected and how to mend it; and the collection of all of them.
+
+use std::fmt;
+
+use crate::render::{self, Color};
+use crate::source::{Source, Span};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The app cannot run like this.
+    Error,
+    /// The app runs, but likely not as meant.
+    Warning,
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Stable code with a page in docs/errors, for example `RR0003`.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// What is wrong at the place itself, shown under the snippet.
+    pub note: String,
+    /// Other places that matter.
+    pub labels: Vec<Label>,
+    /// How to mend it.
+    pub help: Option<String>,
+}
+
+/// A further place of a [`Diagnostic`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What is there.
+    pub message: String,
+}
+
+impl Diagnostic {
+    /// Something that keeps the app from running.
+    #[must_use]
+    pub fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { code, severity: Severity::Error, message, span, note: "here".to_owned(), labels: Vec::new(), help: None }
+    }
+
+    /// Something that is likely not meant.
+    #[must_use]
+    pub fn warning(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, span, message) }
+    }
+
+    /// Says what is wrong at the place itself.
+    #[must_use]
+    pub fn note(self, note: impl Into<String>) -> Self {
+        Self { note: note.into(), ..self }
+    }
+
+    /// Points at a further place.
+    #[must_use]
+    pub fn label(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.labels.push(Label { span, message: message.into() });
+        self
+    }
+
+    /// Says how to mend it.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+/// All that was found about one app file, in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostics {
+    source: Source,
+    secrets: Vec<Span>,
+    items: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Collects what was found about `source`. What lies in `secrets` is never printed.
+    #[must_use]
+    pub fn new(source: Source, secrets: Vec<Span>, mut items: Vec<Diagnostic>) -> Self {
+        items.sort_by_key(|item| (item.span.start, item.severity));
+        let mut seen = std::collections::HashSet::new();
+        // An aliased node is read once per alias, and its mistakes are found each time.
+        items.retain(|item| seen.insert((item.code, item.span.start, item.span.end, item.message.clone())));
+        Self { source, secrets, items }
+    }
+
+    /// Each of them, in the order of the file.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Diagnostic> {
+        self.items.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Whether one of them keeps the app from running.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.items.iter().any(|item| item.severity == Severity::Error)
+    }
+
+    /// The file they are about.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(crate) fn secrets(&self) -> &[Span] {
+        &self.secrets
+    }
+
+    /// For people: each with its snippet.
+    #[must_use]
+    pub fn render(&self, color: Color) -> String {
+        render::text(&self.source, &self.secrets, &self.items, color)
+    }
+
+    /// For programs: a JSON object per line with code, severity, message, file, line, column, end and help.
+    #[must_use]
+    pub fn json_lines(&self) -> String {
+        render::json_lines(&self.source, &self.items)
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.render(Color::Never))
+    }
+}

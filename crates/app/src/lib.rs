@@ -1,0 +1,35 @@
+//! The app file, `riverrun.yaml`: parsed with places, checked as a whole, planned into a [`Topology`](riverrun_topology::Topology).
+//!
+//! Text goes one way: [`yaml`] gives a tree in which every node knows its place; [`read`] turns it into typed parts with the
+//! table of fields in [`fields`] (the reference in docs is printed from the same table); [`plan`] resolves the names and gives
+//! the topology and the [`Settings`]. No stage stops at its first mistake: all of them end up in one [`Diagnostics`].
+//! This crate starts nothing and knows no log; it reads the app file and the files that `${file:...}` names, nothing else.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+mod app;
+mod codes;
+mod diagnostic;
+mod environment;
+mod fields;
+mod init;
+mod lint;
+mod place;
+mod plan;
+mod read;
+mod reference;
+mod render;
+mod settings;
+mod source;
+mod spelling;
+#[cfg(test)]
+mod tests;
+mod yaml;
+
+pub use app::{App, LoadError, UnregisteredTransformer};
+pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
+pub use init::{InitError, init};
+pub use reference::reference;
+pub use render::Color;
+pub use settings::{LogSetting, Secret, Settings, Token};
+pub use source::{Place, Source, Span};

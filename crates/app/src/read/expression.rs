@@ -1,0 +1,81 @@
+//! Expressions and field paths. `${...}` is never filled in here: what an expression does can be read in the file.
+
+use riverrun_event::limits::EXPRESSION_BYTES_MAX;
+use riverrun_topology::Expression;
+use riverrun_topology::document::Path;
+
+use super::reader::Reader;
+use super::value::quote;
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+use crate::yaml::{Node, Value};
+
+impl Reader<'_> {
+    /// An expression.
+    pub(super) fn expression(&mut self, node: &Node) -> Option<Expression> {
+        let Value::Scalar(scalar) = &node.value else {
+            self.no_expression(node);
+            return None;
+        };
+        if scalar.text.len() > EXPRESSION_BYTES_MAX {
+            let message =
+                format!("the expression has {} bytes; at most {EXPRESSION_BYTES_MAX} are taken", scalar.text.len());
+            self.report(Diagnostic::error(codes::EXPRESSION, node.span, message).note("too long"));
+            return None;
+        }
+        match Expression::parse(&scalar.text) {
+            Ok(expression) => Some(expression),
+            Err(error) => {
+                let place = node.inside(self.source, error.offset);
+                let help = if scalar.text.contains("${") {
+                    "`${...}` is not filled in inside expressions; take the value from the event, or write it out"
+                } else {
+                    "expressions are CEL over id, source, type, subject, time, key, attributes and data, such as `data.amount > 10 && type == 'order.placed'`"
+                };
+                let message = format!("the expression does not parse: {}", error.message);
+                self.report(Diagnostic::error(codes::EXPRESSION, place, message).note("at this place").help(help));
+                None
+            }
+        }
+    }
+
+    fn no_expression(&mut self, node: &Node) {
+        if matches!(node.value, Value::Broken) {
+            return;
+        }
+        let help = match node.value {
+            Value::Null => "write one, for example `data.amount > 10`; the expression null is written 'null' in quotes",
+            _ => "an expression that begins with `{` or `[`, or contains `: `, has to be put in quotes",
+        };
+        let message = format!("expected an expression, found {}", node.kind());
+        self.report(Diagnostic::error(codes::WRONG_KIND, node.span, message).note("not an expression").help(help));
+    }
+
+    /// A field path that stands as a value.
+    pub(super) fn path(&mut self, node: &Node) -> Option<Path> {
+        match &node.value {
+            Value::Scalar(scalar) => self.path_text(&scalar.text, node.span),
+            _ => {
+                self.wrong_kind(node, "a field such as data.name");
+                None
+            }
+        }
+    }
+
+    /// A field path wherever it stands.
+    pub(super) fn path_text(&mut self, text: &str, span: Span) -> Option<Path> {
+        match Path::parse(text) {
+            Ok(path) => Some(path),
+            Err(error) => {
+                let message = format!("{} is no field of the data", quote(text));
+                let help = match text.strip_prefix("data.") {
+                    None if Path::parse(&format!("data.{text}")).is_ok() => format!("did you mean `data.{text}`?"),
+                    _ => "a field is written data.name or data.part.name".to_owned(),
+                };
+                self.report(Diagnostic::error(codes::PATH, span, message).note(error.to_string()).help(help));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! From the tree to typed parts. Every reader reports what it cannot take and goes on, so that all mistakes come out at once.
+
+mod app;
+mod expression;
+mod model;
+mod pipeline;
+mod reader;
+mod settings;
+mod step;
+mod substitution;
+mod topic;
+mod unit;
+mod value;
+
+pub(crate) use app::{Parts, app};
+pub(crate) use model::ModelPart;
+pub(crate) use pipeline::PipelinePart;
+pub(crate) use reader::Reader;
+
+use crate::source::Span;
+
+/// A value and where it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}

@@ -1,0 +1,96 @@
+//! What an app file says about where and how the app runs, as opposed to what it does (that is the topology).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use riverrun_event::limits::Limits;
+
+/// Where and how the app runs. `Debug` shows values that came from outside the file as the file writes them (`${env:...}`).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The log.
+    pub log: LogSetting,
+    /// Where the local log keeps its data, already joined to the app file's folder.
+    pub data_dir: PathBuf,
+    /// Where HTTP is served.
+    pub listen: SocketAddr,
+    /// Limits at the doors.
+    pub limits: Limits,
+    /// Who may come in; everyone who can reach `listen` when empty.
+    pub tokens: Vec<Token>,
+    /// Values of the `Host` header that are served besides loopback's own.
+    pub allowed_hosts: Vec<String>,
+    /// Fields whose value came from `${...}`, with what the file says.
+    pub(crate) substituted: BTreeMap<&'static str, String>,
+}
+
+/// Which log an app runs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LogSetting {
+    /// The embedded one, in `data_dir`.
+    #[default]
+    Local,
+}
+
+/// A caller that may come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Names the caller in logs.
+    pub name: String,
+    /// What it sends as `Authorization: Bearer <secret>`.
+    pub secret: Secret,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text from being printed.
+    #[must_use]
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The text, for comparing with what a caller sends.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(***)")
+    }
+}
+
+impl Settings {
+    /// Where HTTP is served when the app file does not say: loopback only.
+    pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+    /// Where data is kept when the app file does not say.
+    pub const DATA_DIR_DEFAULT: &'static str = "./data";
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut written = formatter.debug_struct("Settings");
+        written.field("log", &self.log);
+        match self.substituted.get("data_dir") {
+            Some(source) => written.field("data_dir", source),
+            None => written.field("data_dir", &self.data_dir),
+        };
+        match self.substituted.get("listen") {
+            Some(source) => written.field("listen", source),
+            None => written.field("listen", &self.listen),
+        };
+        written.field("limits", &self.limits).field("tokens", &self.tokens);
+        match self.substituted.get("hosts") {
+            Some(source) => written.field("allowed_hosts", source),
+            None => written.field("allowed_hosts", &self.allowed_hosts),
+        };
+        written.finish()
+    }
+}

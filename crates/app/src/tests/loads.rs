@@ -1,0 +1,109 @@
+//! Files that load, and what they give.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use riverrun_topology::{OnError, Operator};
+
+use super::load;
+use crate::app::App;
+
+#[test]
+fn the_smallest_file_is_an_app_with_the_defaults() {
+    let app = load("app: a").unwrap();
+    assert_eq!(app.name.as_str(), "a");
+    assert_eq!(app.settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(app.settings.data_dir, PathBuf::from("./data"));
+    assert_eq!(app.settings.limits, Default::default());
+    assert!(app.topology.topics.is_empty() && app.warnings.is_empty());
+}
+
+#[test]
+fn the_flights_example_loads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/flights/riverrun.yaml");
+    let app = App::load(&path).unwrap_or_else(|error| panic!("{error}"));
+    assert!(app.warnings.is_empty(), "{}", app.warnings);
+    assert!(app.settings.data_dir.starts_with(path.parent().unwrap()));
+    let topics: Vec<&str> = app.topology.topics.keys().map(|name| name.as_str()).collect();
+    assert_eq!(topics, ["airlines", "airports", "departures", "flights", "planes", "weather"]);
+    let pipeline = app.topology.pipelines.values().next().unwrap();
+    let names: Vec<&str> = pipeline.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["filter-1", "snapshot-1", "set-1", "remove-1"]);
+    let Operator::Snapshot(snapshot) = &pipeline.steps[1].operator else { panic!("{pipeline:?}") };
+    assert_eq!(snapshot.models[3].place.to_string(), "data.snapshot.airport");
+    assert_eq!(app.topology.models.values().last().unwrap().history, Some(Duration::from_secs(400 * 86_400)));
+}
+
+#[test]
+fn every_field_is_taken() {
+    let app = load(
+        r#"
+app: shop
+log: ${env:SHOP_LOG:-local}
+data_dir: /var/lib/shop
+listen: 127.0.0.1:${env:PORT}
+topics:
+  orders: { partitions: 8, key: data.customer, id: data.id, time: data.at, accept: [order.*, cart.paid], retention: { age: 7d, size: 10GiB } }
+  customers: { key: data.id }
+models:
+  customer: { from: customers, when: type != 'x', key: data.id, merge: data.changes, history: 400d }
+pipelines:
+  priced:
+    from: [orders, customers]
+    steps:
+      - { name: paid, filter: data.paid }
+      - rename: { data.a: data.b.c }
+      - snapshot: { customer: { key: data.customer, as: data.buyer } }
+      - transform: risk
+      - { transform: { name: risk }, name: again }
+      - remove: data.card
+      - remove: [data.x, data.y]
+    to: priced
+limits: { body: 4MiB, batch_events: 10, json_depth: 32, time_ahead: 5m, deduplication: 14d }
+access: { tokens: [{ name: web, secret: "${file:/run/secrets/shop}" }], hosts: Events.example.com }
+defaults: { partitions: 2, retention: { age: 1h }, on_error: stop }
+"#,
+    )
+    .unwrap_or_else(|all| panic!("{all}"));
+    assert!(app.warnings.is_empty(), "{}", app.warnings);
+    assert_eq!(app.settings.listen.port(), 9000);
+    assert_eq!(app.settings.limits.body_bytes_max, 4 << 20);
+    assert_eq!((app.settings.limits.time_ahead_seconds_max, app.settings.limits.deduplication_days), (300, 14));
+    assert_eq!(app.settings.tokens[0].secret.reveal(), "swordfish");
+    assert_eq!(app.settings.allowed_hosts, ["events.example.com"]);
+    let topics: Vec<_> = app.topology.topics.values().collect();
+    assert_eq!((topics[0].partitions, topics[0].retention_age), (2, Some(Duration::from_secs(3600))));
+    assert_eq!((topics[1].partitions, topics[1].retention_bytes), (8, Some(10 << 30)));
+    assert_eq!((topics[2].name.as_str(), topics[2].partitions), ("priced", 2));
+    let pipeline = app.topology.pipelines.values().next().unwrap();
+    assert_eq!(pipeline.on_error, OnError::Stop);
+    let names: Vec<&str> = pipeline.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["paid", "rename-1", "snapshot-1", "risk", "again", "remove-1", "remove-2"]);
+}
+
+#[test]
+fn what_comes_from_outside_is_never_printed() {
+    let app =
+        load("app: a\ndata_dir: /x/${env:HIDDEN}\naccess: { tokens: [{ name: t, secret: '${env:HIDDEN}' }] }").unwrap();
+    assert_eq!(app.settings.tokens[0].secret.reveal(), "hunter2-from-outside");
+    let printed = format!("{app:?} {:?} {:#?}", app.settings, app.settings.tokens);
+    assert!(!printed.contains("hunter2"), "{printed}");
+    assert!(printed.contains("/x/${env:HIDDEN}"), "{printed}");
+}
+
+#[test]
+fn transformers_are_missed_until_they_are_registered() {
+    let app = load("app: a\ntopics: { t: }\npipelines: { p: { from: t, steps: [transform: risk], to: u } }").unwrap();
+    let missing = app.unregistered_transformers();
+    assert_eq!((missing[0].name.as_str(), missing[0].pipeline.as_str()), ("risk", "p"));
+    let all = app.unregistered_diagnostics();
+    assert!(all.has_errors() && all.to_string().contains("`risk` is not compiled into this binary"), "{all}");
+    assert_eq!(app.source().place(missing[0].span.start).to_string(), "3:47");
+}
+
+#[test]
+fn aliases_stand_for_what_they_name() {
+    let app = load("app: a\ntopics:\n  x: &t { key: data.k }\n  y: *t\n").unwrap();
+    let topics: Vec<_> = app.topology.topics.values().collect();
+    assert_eq!(topics[0].key, topics[1].key);
+}

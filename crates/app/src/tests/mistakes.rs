@@ -1,0 +1,133 @@
+//! Files with mistakes, and what is said about each.
+
+use super::{check, load};
+
+#[test]
+fn syntax_errors_have_a_place_and_a_way_out() {
+    check("app: a\ntopics: {", &["2:9 RR0001 no valid YAML"]);
+    check("app: a\n\tx: 1", &["2:1 RR0001  => spaces"]);
+    check("app: 'a", &["1:6 RR0001  => close the quote"]);
+    check("app: a\nlog: x: y", &["2:7 RR0001 "]);
+    check("app: a\nx: '\"a\"' == data.x", &["2:10 RR0001  => in quotes as a whole"]);
+    check("app: @x", &["1:6 RR0001  => quotes"]);
+}
+
+#[test]
+fn a_file_is_one_mapping() {
+    check("", &["1:1 RR0005 `app`"]);
+    check("just text", &["1:1 RR0006 found a text"]);
+    check("- a\n- b", &["1:1 RR0006 found a list"]);
+    check("app: a\n---\napp: b", &["2:1 RR0018 more than one"]);
+}
+
+#[test]
+fn fields_are_known_once_and_there() {
+    check("app: a\nap: b", &["2:1 RR0003 `ap` => did you mean `app`"]);
+    check("app: a\nzzzzzz: b", &["2:1 RR0003 `zzzzzz` => `topics`"]);
+    check("app: a\napp: b", &["2:1 RR0004 `app` is given twice"]);
+    check("app:\nlog: local", &["1:1 RR0005 `app` is missing"]);
+    check("app: a\ninclude: [x.yaml]", &["2:1 RR0003 `include`"]);
+    check("app: a\n<<: { log: local }", &["2:1 RR0003 `<<` => merge key"]);
+    check("app: a\n[1]: b", &["2:1 RR0006 name has to be a text"]);
+}
+
+#[test]
+fn names_keep_to_the_alphabet() {
+    check("app: Flights", &["1:6 RR0007 `Flights` cannot be the name of an app"]);
+    check("app: a\ntopics: { Über: }", &["2:11 RR0007 `Über`"]);
+    check("app: ${env:HIDDEN}!", &["1:6 RR0007 `${env:HIDDEN}!`"]);
+}
+
+#[test]
+fn values_fit_their_fields() {
+    check("app: a\ntopics: { t: { partitions: 0 } }", &["2:28 RR0008 1 to 1024"]);
+    check("app: a\ntopics: { t: { partitions: [1] } }", &["2:28 RR0006 found a list"]);
+    check(
+        "app: a\ntopics: { t: { retention: { age: 7days, size: 1gb } } }",
+        &["2:34 RR0008 duration", "2:47 RR0008 size"],
+    );
+    check("app: a\ntopics: { t: { accept: [a*b, ''] } }", &["2:25 RR0008 `a*b`", "2:30 RR0008 ``"]);
+    check("app: a\ntopics: { t: { accept: x }, u: { accept: x } }", &["2:42 RR0004 both `t` and `u`"]);
+    check("app: a\nlisten: here", &["2:9 RR0008 `here` is not an address"]);
+    check("app: a\nlisten: ${env:HIDDEN}", &["2:9 RR0008 `${env:HIDDEN}` is not an address"]);
+    check(
+        "app: a\nlimits: { body: 0, deduplication: 36h, time_ahead: 10ms }",
+        &["2:17 RR0008 size", "2:35 RR0008 whole days", "2:52 RR0008 whole seconds"],
+    );
+    check("app: a\nlog: kafka://127.0.0.1:9092", &["2:6 RR0015 no Kafka log => log: local"]);
+    check("app: a\nlog: postgres", &["2:6 RR0015 `postgres` is no log"]);
+    check("app: a\naccess: { hosts: ['http://x/'] }", &["2:19 RR0008 host name"]);
+    check("app: a\naccess: { tokens: [{ name: t, secret: '' }, x] }", &["2:39 RR0008 empty", "2:45 RR0006 text"]);
+}
+
+#[test]
+fn outside_values_have_to_be_there() {
+    check("app: ${env:NONE}", &["1:6 RR0012 `NONE` is not set => ${env:NONE:-value}"]);
+    check("app: a\ndata_dir: 'x/${file:none}'", &["2:14 RR0012 `none` cannot be read"]);
+    check("app: a\ndata_dir: x/${HOME}", &["2:13 RR0012 no substitution => ${env:NAME}"]);
+}
+
+const PIPELINE: &str = "app: a\ntopics: { t: }\npipelines:\n  p:\n    from: t\n    to: u\n    steps:\n";
+
+fn check_step(step: &str, expected: &[&str]) {
+    check(&format!("{PIPELINE}      - {step}\n"), expected);
+}
+
+#[test]
+fn steps_say_one_verb() {
+    check_step("fliter: data.x", &["8:9 RR0003 `fliter` => `filter`"]);
+    check_step("name: x", &["8:9 RR0013 without a verb"]);
+    check_step("{ filter: data.x, set: { data.y: '1' } }", &["8:27 RR0013 both `filter` and `set`"]);
+    check_step("filter", &["8:9 RR0006 found a text"]);
+    check_step("set:", &["8:9 RR0006 found nothing"]);
+    check_step("remove: []", &["8:17 RR0008 no field"]);
+    check_step("remove: [year]", &["8:18 RR0010 `year` => did you mean `data.year`"]);
+    check_step("rename: { data.a: b }", &["8:27 RR0010 `b`"]);
+    check_step("transform: { named: risk }", &["8:22 RR0003 `named` => did you mean `name`"]);
+    check_step("{ filter: data.x, name: s }\n      - { filter: data.y, name: s }", &["9:33 RR0004 two steps"]);
+    check_step("transform: risk\n      - transform: risk", &["9:9 RR0014 another step is named risk"]);
+    check(
+        "app: a\ntopics: { t: }\npipelines: { p: { from: t, to: u, steps: { filter: data.x } } }",
+        &["3:42 RR0006 takes a list => - filter"],
+    );
+}
+
+#[test]
+fn expressions_are_pointed_into() {
+    check_step("filter: data.x ==", &["8:26 RR0009 does not parse"]);
+    check_step("filter: 'data.x ? ''a'' b'", &["8:33 RR0009 does not parse"]);
+    check_step("filter: \"data.x == \\\"a\\\" nonsense\"", &["8:34 RR0009 does not parse"]);
+    check_step("filter: |\n          data.x == 1\n            && data.y === 2\n", &["10:25 RR0009 does not parse"]);
+    check_step("filter: >-\n          data.x == 1\n          && data.y ! 2\n", &["10:"]);
+    check_step("filter: !data.x", &["8:17 RR0018 YAML tag => quotes"]);
+    check_step("filter: *x", &["8:17 RR0018 no anchor `&x` => '*x'"]);
+    check_step("filter:", &["8:9 RR0006 found nothing"]);
+    check_step("filter: { data.x }", &["8:17 RR0006 found a mapping => quotes"]);
+    check_step("filter: data.x == ${env:PORT}", &["8:27 RR0009  => not filled in"]);
+}
+
+#[test]
+fn references_are_resolved() {
+    let models = "app: a\ntopics: { airlines: }\nmodels: { airline: { from: airlinse } }\n";
+    check(models, &["3:28 RR0011 `airlinse` => did you mean `airlines`"]);
+    check("app: a\npipelines: { p: { from: [x, x], to: y } }", &["2:26 RR0011 `x` => declare it", "2:29 RR0004 twice"]);
+    check_step("snapshot: { plan: { key: data.x } }", &["8:21 RR0011 no model `plan` => declare it"]);
+    check_step(
+        "snapshot: { plan: { kee: data.x } }",
+        &["8:21 RR0011 no model", "8:29 RR0003 `kee` => did you mean `key`"],
+    );
+}
+
+#[test]
+fn aliases_keep_to_a_budget() {
+    let mut bomb = String::from("app: a\nx0: &x0 [a,a,a,a,a,a,a,a,a,a]\n");
+    for level in 1..12 {
+        let below = format!("*x{}", level - 1);
+        bomb.push_str(&format!("x{level}: &x{level} [{}]\n", vec![below; 10].join(",")));
+    }
+    assert!(load(&bomb).unwrap_err().iter().any(|item| item.code == "RR0002"));
+    check("app: a\ntopics: &t { x: *t }", &["2:17 RR0018 within what it refers to"]);
+    let deep = format!("app: {}1{}", "[".repeat(40), "]".repeat(40));
+    check(&deep, &["1:38 RR0002 nested too deep"]);
+    check(&"#".repeat(1_100_000), &["1:1 RR0002 1100000 bytes"]);
+}

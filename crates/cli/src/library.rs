@@ -1,0 +1,154 @@
+//! The one place where the command line meets the `riverrun` library: what it uses, and how its errors are shown.
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use riverrun::server::Announcement;
+pub(crate) use riverrun::topology::operators::snapshot::SnapshotModel;
+pub(crate) use riverrun::topology::{Expression, Model, OnError, Operator, Pipeline, Topic};
+pub(crate) use riverrun::{App, Diagnostics, PipelineName, ServeOptions, Server, Topology, VerifyReport, init};
+
+use riverrun::topology::Draft;
+use riverrun::{Color, Key, LoadError, RawEvent, ServeError, Time};
+
+use crate::commands::Session;
+use crate::failure::{Failure, Report};
+use crate::terminal::{Palette, Terminal};
+
+/// What `check` found.
+pub(crate) struct Checked {
+    /// Mistakes and doubts.
+    pub(crate) diagnostics: Diagnostics,
+    /// Transformers the file names and this binary does not have. The file is right, another program runs it.
+    pub(crate) missing: Option<Diagnostics>,
+}
+
+/// Loads the app file of the command line. Its mistakes are shown as `check` shows them, on standard error.
+///
+/// # Errors
+/// When it cannot be read or has mistakes.
+pub(crate) fn load(session: Session<'_>) -> Result<App, Failure> {
+    load_file(&session.global.file, session.terminal)
+}
+
+/// Loads an app file.
+///
+/// # Errors
+/// When it cannot be read or has mistakes.
+pub(crate) fn load_file(path: &Path, terminal: &Terminal) -> Result<App, Failure> {
+    App::load(path).map_err(|error| match error {
+        LoadError::Invalid(diagnostics) => {
+            terminal.note(rendered(&diagnostics, terminal.error).trim_end());
+            Failure::AlreadyShown
+        }
+        LoadError::Unreadable { path, reason } => unreadable(&path, &reason).into(),
+    })
+}
+
+/// Everything there is to say about an app file.
+///
+/// # Errors
+/// When it cannot be read at all.
+pub(crate) fn check(path: &Path) -> Result<Checked, Failure> {
+    match App::load(path) {
+        Ok(app) => Ok(Checked {
+            diagnostics: app.warnings().clone(),
+            missing: Some(app.unregistered_transformers()).filter(|missing| !missing.is_empty()),
+        }),
+        Err(LoadError::Invalid(diagnostics)) => Ok(Checked { diagnostics, missing: None }),
+        Err(LoadError::Unreadable { path, reason }) => Err(unreadable(&path, &reason).into()),
+    }
+}
+
+/// Diagnostics for people.
+pub(crate) fn rendered(diagnostics: &Diagnostics, palette: Palette) -> String {
+    diagnostics.render(if palette.is_colored() { Color::Always } else { Color::Never })
+}
+
+fn unreadable(path: &Path, reason: &std::io::Error) -> Report {
+    let report = Report::new("RR0017", format!("the app file {} cannot be read: {reason}", path.display()));
+    match reason.kind() {
+        std::io::ErrorKind::NotFound => report.hint("-f names another file; `riverrun init` writes a new one"),
+        _ => report,
+    }
+}
+
+/// Where the app keeps its data.
+pub(crate) fn data_dir(app: &App) -> PathBuf {
+    app.settings().data_dir.clone()
+}
+
+/// A token the server of this app takes, for commands that talk to it.
+pub(crate) fn first_token(app: &App) -> Option<String> {
+    app.settings().tokens.first().map(|token| token.secret.reveal().to_owned())
+}
+
+/// What the app file declares, if there is one without mistakes.
+pub(crate) fn topology_if_readable(path: &Path) -> Option<Topology> {
+    App::load(path).ok().map(|app| app.topology().clone())
+}
+
+/// Starts a server.
+///
+/// # Errors
+/// When something of it cannot start; nothing runs then.
+pub(crate) async fn serve(app: App, options: ServeOptions) -> Result<Server, Failure> {
+    app.serve(options).await.map_err(|error| not_started(error).into())
+}
+
+/// Ends a server cleanly.
+///
+/// # Errors
+/// When the log could not be closed cleanly. What was acknowledged is on disk even then.
+pub(crate) async fn shut_down(server: Server) -> Result<(), Failure> {
+    server.shutdown().await.map_err(|error| not_started(error).into())
+}
+
+fn not_started(error: ServeError) -> Report {
+    let message = error.to_string();
+    match error {
+        ServeError::Transformers(_) => Report::new("RR0016", "this binary lacks transformers that the app file names")
+            .hint(
+                "`riverrun check` shows which; a program of your own brings them with App::load(...)?.transform(...)",
+            ),
+        ServeError::Exposed { .. } => Report::new("RR0415", message),
+        ServeError::Listen { source, .. } => listen_failed(&source, message),
+        ServeError::Open(error) => Report::new(error.code(), message),
+        ServeError::Announce { .. } => Report::new("RR0408", message),
+        _ => Report::without_code(message),
+    }
+}
+
+fn listen_failed(error: &std::io::Error, message: String) -> Report {
+    let report = Report::new("RR0416", message);
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            report.hint("something listens there already, perhaps this app; --listen names another address")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            report.hint("ports below 1024 need privileges; --listen names another address")
+        }
+        _ => report.hint("--listen names another address"),
+    }
+}
+
+/// Reads everything in a data directory and says what does not fit.
+///
+/// # Errors
+/// When there is no log, or it cannot be opened at all.
+pub(crate) fn verify(data_dir: &Path) -> Result<VerifyReport, Report> {
+    riverrun::verify(data_dir).map_err(|error| Report::new(error.code(), error.to_string()))
+}
+
+/// What an expression gives for bare data, as text: texts as they are, integers in decimal, null as none.
+///
+/// # Errors
+/// A sentence that says why it gives nothing of the kind.
+pub(crate) fn text_of(expression: &Expression, data: &str) -> Result<Option<String>, String> {
+    let mut event = RawEvent::new("", "", "");
+    event.data = Some(data.to_owned().into());
+    let key = expression.evaluate_key(&mut Draft::new(event, Time::now()));
+    match key {
+        Ok(key) => Ok(key.as_ref().and_then(Key::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned)),
+        Err(error) => Err(format!("the topic takes it from {:?}: {}", expression.source(), error.message)),
+    }
+}

@@ -1,0 +1,168 @@
+//! Names of topics, pipelines, models, operators and apps: `[a-z0-9._-]{1,200}`, not starting with a reserved character.
+//!
+//! Names become parts of keys, file names, URLs and metric labels, so one narrow alphabet serves all of them. A leading `_`
+//! is Riverrun's own (`_dead-letters.<pipeline>`); a leading `.` is refused, since `.` and `..` mean something in paths.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::limits::NAME_BYTES_MAX;
+
+/// Longest prefix that Riverrun puts before a user's name.
+const PREFIX_BYTES_MAX: usize = 32;
+
+/// Why a name was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// The name has no characters.
+    #[error("a name must not be empty")]
+    Empty,
+    /// The name is longer than [`NAME_BYTES_MAX`].
+    #[error("the name has {0} bytes; at most {NAME_BYTES_MAX} are allowed")]
+    TooLong(usize),
+    /// A character outside `a-z 0-9 . _ -`.
+    #[error("{0:?} is not allowed in a name; use a-z, 0-9, '.', '_' and '-'")]
+    Character(char),
+    /// The first character is `_` or `.`.
+    #[error("names that start with {0:?} are reserved")]
+    Reserved(char),
+}
+
+fn check(name: &str, reserved_allowed: bool) -> Result<(), NameError> {
+    let first = name.chars().next().ok_or(NameError::Empty)?;
+    // Riverrun's own names are a prefix before a user's name.
+    let bytes_max = if reserved_allowed { NAME_BYTES_MAX + PREFIX_BYTES_MAX } else { NAME_BYTES_MAX };
+    if name.len() > bytes_max {
+        return Err(NameError::TooLong(name.len()));
+    }
+    if let Some(bad) = name.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-')) {
+        return Err(NameError::Character(bad));
+    }
+    if first == '.' || (first == '_' && !reserved_allowed) {
+        return Err(NameError::Reserved(first));
+    }
+    Ok(())
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Parses a name a user chose.
+            ///
+            /// # Errors
+            /// [`NameError`] says which rule the name breaks.
+            pub fn new(name: &str) -> Result<Self, NameError> {
+                check(name, false).map(|()| Self(name.into()))
+            }
+
+            /// Parses a name that may be one of Riverrun's own (leading `_`), as read back from a log.
+            ///
+            /// # Errors
+            /// [`NameError`] says which rule the name breaks.
+            pub fn internal(name: &str) -> Result<Self, NameError> {
+                check(name, true).map(|()| Self(name.into()))
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(formatter, "{:?}", &*self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name_type!(
+    /// Names an app: one app file, one data directory.
+    AppName
+);
+name_type!(
+    /// Names a topic.
+    TopicName
+);
+name_type!(
+    /// Names a pipeline within its app.
+    PipelineName
+);
+name_type!(
+    /// Names a model within its app.
+    ModelName
+);
+name_type!(
+    /// Names an operator within its pipeline; it owns the operator's state across restarts and edits of the app file.
+    OperatorName
+);
+
+impl TopicName {
+    /// Whether the topic is one of Riverrun's own, which doors must not write.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        self.0.starts_with('_')
+    }
+
+    /// The topic that keeps the dead letters of `pipeline`.
+    #[must_use]
+    pub fn dead_letters_of(pipeline: &PipelineName) -> Self {
+        Self(format!("_dead-letters.{pipeline}").into())
+    }
+
+    /// The topic that keeps the events that `model` could not take.
+    #[must_use]
+    pub fn dead_letters_of_model(model: &ModelName) -> Self {
+        Self(format!("_model-dead-letters.{model}").into())
+    }
+}
+
+impl OperatorName {
+    /// The operator that owns the versions of `model` in a task's state.
+    #[must_use]
+    pub fn of_model(model: &ModelName) -> Self {
+        Self(format!("_model.{model}").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_to_the_alphabet() {
+        for good in ["a", "flights", "orders.v2", "0-1_2", &"x".repeat(200)] {
+            assert!(TopicName::new(good).is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("", NameError::Empty),
+            (&*"x".repeat(201), NameError::TooLong(201)),
+            ("Flights", NameError::Character('F')),
+            ("a/b", NameError::Character('/')),
+            ("über", NameError::Character('ü')),
+            ("_x", NameError::Reserved('_')),
+            ("..", NameError::Reserved('.')),
+        ] {
+            assert_eq!(TopicName::new(bad), Err(why), "{bad}");
+        }
+        assert!(TopicName::internal("_dead-letters.x").is_ok_and(|name| name.is_internal()));
+    }
+}

@@ -1,0 +1,242 @@
+//! Who may call: bearer tokens, and the names a server may be called by.
+//!
+//! A page in a browser can make its own name point to 127.0.0.1 and then talk to a local server with the browser's reach (DNS
+//! rebinding); it cannot change the `Host` header, so only loopback names, the address listened on and configured names are
+//! let through. Requests from other origins are stopped by the browser itself: events need a content type that is not
+//! "simple", and no CORS headers are ever sent. Paths below /health are open, so that probes need neither.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::uri::{Authority, Uri};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+
+use super::problem::{DoorError, ProblemCode};
+use crate::metrics::Metrics;
+
+/// A secret a caller may show, kept as its hash only.
+#[derive(Clone)]
+pub struct Token {
+    name: String,
+    hash: blake3::Hash,
+}
+
+impl Token {
+    /// A token with a name for the operator.
+    #[must_use]
+    pub fn new(name: impl Into<String>, secret: &str) -> Self {
+        Self { name: name.into(), hash: blake3::hash(secret.as_bytes()) }
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Token").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The rules of one server.
+#[derive(Clone, Debug)]
+pub struct Access {
+    listen: IpAddr,
+    hosts: Vec<String>,
+    tokens: Vec<Token>,
+}
+
+/// Why a caller was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// No token, or none that is known.
+    #[error("send a token of this app's `access:` as the header `Authorization: Bearer <token>`")]
+    Token,
+    /// The request is meant for another host, or says none or several.
+    #[error(
+        "the request is for host {0:?}; allowed are loopback names, the address listened on and `access.hosts` of the app file"
+    )]
+    Host(String),
+}
+
+impl Access {
+    /// Rules for a server that listens on `listen`. `hosts` are further names it is called by, with or without a port.
+    /// Without `tokens` none is asked for.
+    #[must_use]
+    pub fn new(listen: SocketAddr, hosts: &[String], tokens: Vec<Token>) -> Self {
+        let hosts = hosts.iter().map(|host| host_of(host).unwrap_or(host).to_ascii_lowercase()).collect();
+        Self { listen: listen.ip(), hosts, tokens }
+    }
+
+    /// Whether the request may go on.
+    ///
+    /// # Errors
+    /// [`AccessError`] says what is missing.
+    pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessError> {
+        if uri.path() == "/health" || uri.path().starts_with("/health/") {
+            return Ok(());
+        }
+        self.check_host(uri, headers)?;
+        self.check_token(headers)
+    }
+
+    fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessError> {
+        let mut stated = headers.get_all(HOST).iter();
+        let (first, second) = (stated.next(), stated.next());
+        let text = first.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let refused = |host: &str| AccessError::Host(host.chars().take(200).collect());
+        let header_allowed = second.is_none() && host_of(text).is_some_and(|host| self.is_allowed(host));
+        if !header_allowed {
+            return Err(refused(text));
+        }
+        // An absolute request target names a host of its own (RFC 9112, 3.2.2); it must be allowed too.
+        match uri.authority().map(Authority::as_str) {
+            Some(authority) if !host_of(authority).is_some_and(|host| self.is_allowed(host)) => Err(refused(authority)),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_allowed(&self, host: &str) -> bool {
+        if host.eq_ignore_ascii_case("localhost") || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+        {
+            return true;
+        }
+        // Whoever listens on all addresses is called by any of them; an address, unlike a name, cannot be rebound.
+        host.parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback() || address == self.listen || self.listen.is_unspecified())
+    }
+
+    fn check_token(&self, headers: &HeaderMap) -> Result<(), AccessError> {
+        if self.tokens.is_empty() {
+            return Ok(());
+        }
+        let shown = headers.get(AUTHORIZATION).map(|value| value.as_bytes()).and_then(bearer).unwrap_or_default();
+        let hash = blake3::hash(shown);
+        // Hashes are compared in constant time, and all of them: the time taken tells nothing.
+        let known = self.tokens.iter().fold(false, |known, token| known | (token.hash == hash));
+        if known { Ok(()) } else { Err(AccessError::Token) }
+    }
+}
+
+/// The token of an `Authorization: Bearer` header; the scheme's case does not matter.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+/// The host of `host[:port]`, without the brackets of an IPv6 address.
+fn host_of(text: &str) -> Option<&str> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, port) = rest.split_once(']')?;
+        return (port.is_empty() || is_port(port.strip_prefix(':')?)).then_some(host);
+    }
+    match text.split_once(':') {
+        None => (!text.is_empty()).then_some(text),
+        Some((host, port)) => (!host.is_empty() && is_port(port)).then_some(host),
+    }
+}
+
+fn is_port(text: &str) -> bool {
+    text.parse::<u16>().is_ok()
+}
+
+/// Puts the rules before every route of `router`, and counts and times its requests.
+pub fn guard(router: Router, access: Arc<Access>, metrics: Metrics) -> Router {
+    router.route_layer(from_fn_with_state((access, metrics), pass))
+}
+
+async fn pass(State((access, metrics)): State<(Arc<Access>, Metrics)>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let path = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str);
+    let route = format!("{} {path}", method_label(request.method()));
+    let response = match access.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => DoorError::from(error).into_response(),
+    };
+    let code = response.extensions().get::<ProblemCode>().map(|code| code.0);
+    metrics.answered(route, response.status().as_u16(), code, started.elapsed());
+    response
+}
+
+/// Methods as labels: a caller could make up any number of others.
+fn method_label(method: &axum::http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "HEAD" => "HEAD",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(listen: &str, host: &str, allowed: bool) {
+        let access = Access::new(listen.parse().unwrap(), &["riverrun.example:80".to_owned()], Vec::new());
+        let headers = HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
+        assert_eq!(access.check(&Uri::from_static("/events"), &headers).is_ok(), allowed, "{host} on {listen}");
+        assert_eq!(access.check(&Uri::from_static("/health/live"), &headers), Ok(()), "health is open");
+    }
+
+    #[test]
+    fn only_names_that_cannot_be_rebound_are_let_through() {
+        for good in [
+            "localhost",
+            "LOCALHOST:8080",
+            "127.0.0.1:8080",
+            "127.9.9.9",
+            "[::1]:8080",
+            "Riverrun.Example",
+            "10.0.0.7:1",
+        ] {
+            check("10.0.0.7:8080", good, true);
+        }
+        let bad = [
+            "",
+            "evil.example",
+            "evil.example:8080",
+            "10.0.0.8",
+            "localhost.evil.example",
+            "[::1",
+            "localhost:x",
+            ":80",
+            "a:1:2",
+        ];
+        for bad in bad {
+            check("10.0.0.7:8080", bad, false);
+        }
+        check("0.0.0.0:8080", "10.0.0.8:8080", true);
+        check("0.0.0.0:8080", "evil.example:8080", false);
+    }
+
+    #[test]
+    fn an_absolute_target_and_a_second_host_are_checked_too() {
+        let access = Access::new("127.0.0.1:1".parse().unwrap(), &[], Vec::new());
+        let mut headers = HeaderMap::from_iter([(HOST, "localhost".parse().unwrap())]);
+        assert!(access.check(&Uri::from_static("http://evil.example/events"), &headers).is_err());
+        headers.append(HOST, "localhost".parse().unwrap());
+        assert!(access.check(&Uri::from_static("/events"), &headers).is_err());
+        assert!(access.check(&Uri::from_static("/events"), &HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn tokens_open_the_door() {
+        let tokens = vec![Token::new("a", "first"), Token::new("b", "second")];
+        let access = Access::new("127.0.0.1:1".parse().unwrap(), &[], tokens);
+        for (authorization, allowed) in [
+            ("Bearer first", true),
+            ("bearer second", true),
+            ("Bearer third", false),
+            ("Basic first", false),
+            ("Bearer ", false),
+        ] {
+            let mut headers = HeaderMap::from_iter([(HOST, "localhost".parse().unwrap())]);
+            headers.insert(AUTHORIZATION, authorization.parse().unwrap());
+            assert_eq!(access.check(&Uri::from_static("/events"), &headers).is_ok(), allowed, "{authorization}");
+        }
+    }
+}

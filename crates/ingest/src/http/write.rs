@@ -1,0 +1,173 @@
+//! The write door: a request becomes records in the log, and the sender is answered only once they are durable.
+//!
+//! The stages are the spans `receive`, `accept` and `append`. A batch is stored whole or not at all. A 2xx is only ever sent
+//! after the log answered; after a 5xx the sender does not know, and sends again with the same ids.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use riverrun_event::Time;
+use riverrun_event::event::is_json_media_type;
+use riverrun_log::{AppendBatch, AppendError, Health, Logged, NewRecord};
+use tracing::Instrument as _;
+
+use super::problem::{self, DoorError};
+use super::{Shared, body};
+use crate::accept::Target;
+use crate::cloudevents::{self, Received, batch, binary, plain, structured};
+use crate::metrics::TopicLabels;
+
+/// `POST /topics/{topic}/events`.
+pub(super) async fn to_topic(
+    State(shared): State<Arc<Shared>>,
+    topic: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    let answer = match &topic {
+        Ok(Path(topic)) => publish(&shared, Some(topic), request).await,
+        Err(_) => Err(DoorError::NotFound(request.uri().path().to_owned())),
+    };
+    answer.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// `POST /events`.
+pub(super) async fn by_type(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    publish(&shared, None, request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn publish(shared: &Shared, topic: Option<&str>, request: Request) -> Result<Response, DoorError> {
+    let doors = &shared.doors;
+    let (parts, body) = request.into_parts();
+    let target = match topic.map(|name| doors.acceptor.topic(name)).transpose() {
+        Ok(topic) => topic.map_or(Target::ByType, Target::Topic),
+        Err(error) => return Err(DoorError::Accept { index: None, error }),
+    };
+    let mode = Mode::of(&parts.headers)?;
+    if let Health::Stopped { reason } = doors.log.health() {
+        return Err(DoorError::Stopped(reason));
+    }
+    let span = tracing::debug_span!("receive", topic, mode = ?mode);
+    let receiving = body::receive(&parts.headers, body, doors.limits.body_bytes_max, shared.admission.room());
+    let received = receiving.instrument(span).await?;
+    doors.metrics.bytes_in.inc_by(received.sent as u64);
+
+    let records = accept(shared, target, mode, &parts.headers, &received.bytes)?;
+    let logged = append(shared, records).await?;
+    Ok(acknowledge(&logged, mode))
+}
+
+/// How the events of a request are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Structured,
+    Batch,
+    Binary,
+    Plain,
+}
+
+impl Mode {
+    fn of(headers: &HeaderMap) -> Result<Self, DoorError> {
+        let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let refused = || problem::media_type(media_type.map(|text| text.get(..200).unwrap_or(text)));
+        if headers.get_all(CONTENT_TYPE).iter().nth(1).is_some() {
+            return Err(problem::media_type(Some("several")));
+        }
+        let (essence, is_utf8) = media_type.map_or((String::new(), true), parse_media_type);
+        let mode = match essence.as_str() {
+            cloudevents::STRUCTURED => Self::Structured,
+            cloudevents::BATCH => Self::Batch,
+            other if other.starts_with("application/cloudevents") => return Err(refused()),
+            _ if binary::is_binary(headers) => return Ok(Self::Binary),
+            other if is_json_media_type(other) => Self::Plain,
+            _ => return Err(refused()),
+        };
+        if is_utf8 { Ok(mode) } else { Err(refused()) }
+    }
+}
+
+/// The media type without parameters, in lower case, and whether its charset, if stated, is UTF-8.
+fn parse_media_type(text: &str) -> (String, bool) {
+    let mut parts = text.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let is_utf8 = parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+        let value = value.trim_matches('"');
+        !name.eq_ignore_ascii_case("charset")
+            || value.eq_ignore_ascii_case("utf-8")
+            || value.eq_ignore_ascii_case("us-ascii")
+    });
+    (essence, is_utf8)
+}
+
+/// Decodes the body and accepts its events, all or none.
+fn accept(
+    shared: &Shared,
+    target: Target<'_>,
+    mode: Mode,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Vec<NewRecord>, DoorError> {
+    let _span = tracing::debug_span!("accept", bytes = body.len()).entered();
+    let limits = &shared.doors.limits;
+    let alone = |error| DoorError::Decode { index: None, error };
+    let received = match mode {
+        Mode::Structured => vec![structured::decode(body, limits.json_depth_max).map_err(alone)?],
+        Mode::Batch => batch::decode(body, limits.batch_events_max, limits.json_depth_max)?,
+        Mode::Binary => vec![binary::decode(headers, body.clone()).map_err(alone)?],
+        Mode::Plain => vec![plain::decode(headers, body.clone()).map_err(alone)?],
+    };
+    let now = Time::now();
+    let is_batch = mode == Mode::Batch;
+    let accepted = received.into_iter().enumerate().map(|(index, mut event)| {
+        keep_trace(headers, &mut event);
+        let refused = |error| DoorError::Accept { index: is_batch.then_some(index), error };
+        shared.doors.acceptor.accept(target, event, now).map_err(refused)
+    });
+    accepted.collect()
+}
+
+/// Keeps the request's trace with an event that has none of its own. A header that is no attribute value is left: traces are
+/// no reason to refuse an event.
+fn keep_trace(headers: &HeaderMap, received: &mut Received) {
+    const TRACE: &str = "traceparent";
+    if let Some(value) = headers.get(TRACE).and_then(|value| value.to_str().ok())
+        && received.event.attributes.get(TRACE).is_none()
+    {
+        let _untraced = received.event.attributes.add(TRACE, value);
+    }
+}
+
+/// Stores the records and counts what became of them.
+async fn append(shared: &Shared, records: Vec<NewRecord>) -> Result<Vec<Logged>, DoorError> {
+    if records.is_empty() {
+        return Ok(Vec::new());
+    }
+    let doors = &shared.doors;
+    let bytes: usize = records.iter().map(NewRecord::bytes).sum();
+    let span = tracing::debug_span!("append", events = records.len(), bytes);
+    let logged = doors.log.append(AppendBatch { records }).instrument(span).await;
+    if matches!(logged, Err(AppendError::Conflict { .. })) {
+        doors.metrics.conflicts.inc();
+    }
+    let logged = logged?;
+    for answer in &logged {
+        let counted = if answer.is_duplicate() { &doors.metrics.duplicates } else { &doors.metrics.events_in };
+        counted.get_or_create(&TopicLabels { topic: answer.position().topic.clone() }).inc();
+    }
+    Ok(logged)
+}
+
+/// The answer to events that are durable: for one event an object, for a batch a list in its order.
+fn acknowledge(logged: &[Logged], mode: Mode) -> Response {
+    // A position needs no escapes: names of topics have none of the characters that do.
+    let one =
+        |logged: &Logged| format!(r#"{{"position":"{}","duplicate":{}}}"#, logged.position(), logged.is_duplicate());
+    let all = logged.iter().map(one).collect::<Vec<_>>().join(",");
+    let body = if mode == Mode::Batch { format!("[{all}]") } else { all };
+    let json = HeaderValue::from_static("application/json");
+    (StatusCode::ACCEPTED, [(CONTENT_TYPE, json)], body).into_response()
+}

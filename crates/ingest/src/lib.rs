@@ -1,0 +1,18 @@
+//! The doors through which events come in, and the HTTP door through which they are read.
+//!
+//! Every event takes the same way: received, decoded ([`cloudevents`]), accepted ([`accept`]), appended to the log; only
+//! then is the sender answered. A door never acknowledges what the log has not stored, and holds no more bytes in memory than
+//! its [`http::admission`] allows. The crate owns no stored bytes and no position: readers bring their own.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+pub mod accept;
+pub mod cloudevents;
+pub mod http;
+pub mod json;
+pub mod metrics;
+
+pub use accept::{AcceptError, Acceptor, Target};
+pub use cloudevents::Received;
+pub use http::access::{Access, Token};
+pub use http::{Doors, router, serve};
+pub use metrics::Metrics;

@@ -1,0 +1,202 @@
+//! One cycle of the committer: what it gathers, and the one place where it becomes durable.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::time::{Duration, Instant};
+
+use riverrun_event::Time;
+use riverrun_log::{AppendError, CommitError, Committed, Logged};
+use riverrun_store::{Batch, Durability, Snapshot, Store};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::partition::Writer;
+use super::{Committer, Stop};
+use crate::sabotage;
+use crate::schema::KeyspaceId;
+use crate::stored::identity::{Identity, Seen};
+use crate::stored::{PartitionId, commit, marker};
+
+/// What a cycle has gathered so far.
+pub(crate) struct Cycle {
+    pub(crate) batch: Batch,
+    /// Everything as it stood before the cycle.
+    pub(crate) snapshot: Snapshot,
+    /// The accept time of all its records.
+    pub(crate) accepted: Time,
+    /// Partitions that changed.
+    pub(crate) touched: Vec<PartitionId>,
+    /// Whether rows of the state keyspace changed.
+    pub(crate) state_changed: bool,
+    /// Whether rows of the records keyspace changed.
+    pub(crate) records_changed: bool,
+    /// The day whose identities it adds to.
+    pub(crate) day: Option<u32>,
+    /// Identities of this cycle; the snapshot does not have them.
+    pub(crate) seen: HashMap<Identity, Seen, BuildHasherDefault<IdentityHasher>>,
+    /// Positions of tasks, put last.
+    pub(crate) positions: Vec<(Vec<u8>, [u8; 8])>,
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) stored_bytes: u64,
+    pub(crate) records: u64,
+}
+
+/// An answer that waits for the sync.
+pub(crate) enum Answer {
+    Door(oneshot::Sender<Result<Vec<Logged>, AppendError>>, Result<Vec<Logged>, AppendError>, OwnedSemaphorePermit),
+    /// `Ok` gets the cycle's number.
+    Task(oneshot::Sender<Result<Committed, CommitError>>, Result<(), CommitError>, OwnedSemaphorePermit),
+}
+
+impl Cycle {
+    pub(crate) fn new(store: &Store, accepted: Time) -> Self {
+        Self {
+            batch: store.batch(),
+            snapshot: store.snapshot(),
+            accepted,
+            touched: Vec::new(),
+            state_changed: false,
+            records_changed: false,
+            day: None,
+            seen: HashMap::default(),
+            positions: Vec::new(),
+            answers: Vec::new(),
+            stored_bytes: 0,
+            records: 0,
+        }
+    }
+
+    /// Answers everything: as decided, or with the reason why nothing is certain any more.
+    pub(crate) fn answer(self, outcome: Result<u64, &str>) {
+        for answer in self.answers {
+            // A receiver that is gone does not want to know.
+            match answer {
+                Answer::Door(sender, decided, permit) => {
+                    drop(permit);
+                    let _ =
+                        sender.send(outcome.map_or_else(|why| Err(AppendError::Failed(why.to_owned())), |_| decided));
+                }
+                Answer::Task(sender, decided, permit) => {
+                    drop(permit);
+                    let _ = sender.send(match outcome {
+                        Ok(number) => decided.map(|()| Committed { number }),
+                        Err(why) => Err(CommitError::Failed(why.to_owned())),
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl Committer {
+    /// Makes the cycle durable and visible, in this order: records cut and rows put, the whole batch written and synced,
+    /// bounds published. Nothing is answered before it returns. Returns the number of the log's last commit.
+    pub(crate) fn commit(&mut self, cycle: &mut Cycle) -> Result<u64, Stop> {
+        self.cut(cycle);
+        if cycle.batch.is_empty() && cycle.positions.is_empty() {
+            return Ok(self.row.number);
+        }
+        self.put_positions(cycle)?;
+        self.put_markers(cycle);
+
+        let batch = std::mem::replace(&mut cycle.batch, self.log.store.batch());
+        let started = Instant::now();
+        batch.commit(durability()).map_err(Stop::from)?;
+        self.log.metrics.sync_seconds.observe(started.elapsed().as_secs_f64());
+
+        self.publish(cycle);
+        Ok(self.row.number)
+    }
+
+    fn cut(&mut self, cycle: &mut Cycle) {
+        for id in &cycle.touched {
+            let Some(partition) = self.partitions.get_mut(id) else { continue };
+            partition.cut_loose(&mut Writer {
+                batch: &mut cycle.batch,
+                records: &self.log.keyspaces.records,
+                buffer: &mut self.buffer,
+                accepted: cycle.accepted,
+                stored_bytes: &mut cycle.stored_bytes,
+            });
+            partition.put_row(&mut cycle.batch, &self.log.keyspaces.meta);
+        }
+    }
+
+    fn put_positions(&self, cycle: &mut Cycle) -> Result<(), Stop> {
+        let meta = &self.log.keyspaces.meta;
+        if sabotage::positions_first() && !cycle.positions.is_empty() {
+            let mut early = self.log.store.batch();
+            for (key, value) in cycle.positions.drain(..) {
+                early.put(meta, &key, &value);
+            }
+            early.commit(durability()).map_err(Stop::from)?;
+            // A window for a crash to fall into.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        for (key, value) in cycle.positions.drain(..) {
+            cycle.batch.put(meta, &key, &value);
+        }
+        Ok(())
+    }
+
+    /// Every keyspace the cycle writes to learns the commit's number, and the commit row learns which ones those are.
+    fn put_markers(&mut self, cycle: &mut Cycle) {
+        self.row.number += 1;
+        self.row.accepted = cycle.accepted;
+        let keyspaces = &self.log.keyspaces;
+        let mut mark = |id: KeyspaceId, keyspace| {
+            cycle.batch.put(keyspace, &marker::encode_key(), &marker::encode_value(self.row.number));
+            self.row.keyspaces.insert(id, self.row.number);
+        };
+        mark(KeyspaceId::Meta, &keyspaces.meta);
+        if cycle.records_changed {
+            mark(KeyspaceId::Records, &keyspaces.records);
+        }
+        if cycle.state_changed {
+            mark(KeyspaceId::State, &keyspaces.state);
+        }
+        if let Some((day, keyspace)) = cycle.day.and_then(|day| Some((day, self.deduplication.keyspace(day)?))) {
+            mark(KeyspaceId::Identities(day), keyspace);
+        }
+        cycle.batch.put(&keyspaces.meta, &commit::encode_key(), &commit::encode_value(&self.row));
+    }
+
+    /// Only now, after the sync, does anyone see the new ends.
+    fn publish(&mut self, cycle: &Cycle) {
+        for id in &cycle.touched {
+            let Some(partition) = self.partitions.get_mut(id) else { continue };
+            partition.touched = false;
+            if let Some(bounds) = partition.topic.bounds(id.partition) {
+                bounds.publish(partition.row.start, partition.row.end);
+            }
+        }
+        self.log.metrics.records.inc_by(cycle.records);
+        self.log.metrics.stored_bytes.inc_by(cycle.stored_bytes);
+        if cycle.records > 0 {
+            self.log.moved.send_replace(self.row.number);
+        }
+        self.head_due.get_or_insert_with(|| Instant::now() + super::HEAD_INTERVAL);
+    }
+}
+
+fn durability() -> Durability {
+    if sabotage::no_sync() { Durability::Buffered } else { Durability::Synced }
+}
+
+/// Identities are hashes already; their first half is as good as any hash of them.
+#[derive(Default)]
+pub(crate) struct IdentityHasher(u64);
+
+impl Hasher for IdentityHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(half) = bytes.first_chunk::<8>() {
+            self.0 ^= u64::from_le_bytes(*half);
+        }
+    }
+
+    // An array hashes its length first; it tells nothing.
+    fn write_usize(&mut self, _length: usize) {}
+}

@@ -1,0 +1,353 @@
+//! Opening: the format, the lock, the rows, the check against the head; only then does the committer start.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use riverrun_event::{OperatorName, Time};
+use riverrun_log::{GroupName, TopicSpec};
+use riverrun_store::{Durability, Keyspace, Shape, Snapshot, Store, Tuning};
+use tokio::sync::{Semaphore, watch};
+
+use crate::check::{self, Loss};
+use crate::committer::queue::Queue;
+use crate::committer::{Committer, PartitionState, Stop};
+use crate::deduplication::Deduplication;
+use crate::directory::{Directory, Topic};
+use crate::head::HeadFiles;
+use crate::local::{Inner, Keyspaces};
+use crate::metrics::Metrics;
+use crate::options::Options;
+use crate::salvage;
+use crate::schema::{FORMAT_VERSION, KeyspaceId, StoredRow};
+use crate::stored::commit::CommitRow;
+use crate::stored::partition::PartitionRow;
+use crate::stored::task::TaskRow;
+use crate::stored::{
+    GroupId, GroupTask, OperatorId, PartitionId, TopicId, commit, group, marker, operator, partition, task, topic,
+};
+
+/// Why a log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the data directory {} is in use by another process; stop that one, or use another data_dir", path.display())]
+    Locked {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// Its files are not what was written.
+    #[error("the data directory {} is damaged: {detail}; restore it from a backup", path.display())]
+    Damaged {
+        /// The data directory.
+        path: PathBuf,
+        /// What does not fit, and where.
+        detail: String,
+    },
+    /// A newer Riverrun wrote it.
+    #[error(
+        "the data directory {} has format {found} and this riverrun reads up to format {FORMAT_VERSION}; use a newer riverrun",
+        path.display()
+    )]
+    Newer {
+        /// The data directory.
+        path: PathBuf,
+        /// The format it has.
+        found: String,
+    },
+    /// It holds less than it acknowledged.
+    #[error("the data directory {} holds less than was acknowledged: {}; \
+        restore it from a backup, or open it with --accept-data-loss", path.display(), list(losses))]
+    BelowHead {
+        /// The data directory.
+        path: PathBuf,
+        /// What is missing where.
+        losses: Vec<Loss>,
+    },
+    /// The operating system refused.
+    #[error("the data directory {} cannot be opened: {error}", path.display())]
+    Io {
+        /// The data directory.
+        path: PathBuf,
+        /// What the operating system said.
+        error: io::Error,
+    },
+}
+
+impl OpenError {
+    /// The stable code; `docs/errors/<code>.md` explains it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Locked { .. } => "RR0201",
+            Self::Damaged { .. } => "RR0202",
+            Self::Newer { .. } => "RR0203",
+            Self::BelowHead { .. } => "RR0204",
+            Self::Io { .. } => "RR0205",
+        }
+    }
+}
+
+fn list(losses: &[Loss]) -> String {
+    losses.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Everything small the store holds, read once.
+pub(crate) struct Loaded {
+    pub(crate) store: Store,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) keyspaces: BTreeMap<KeyspaceId, Keyspace>,
+    pub(crate) row: Option<CommitRow>,
+    pub(crate) topics: BTreeMap<TopicId, TopicSpec>,
+    pub(crate) partitions: BTreeMap<PartitionId, PartitionRow>,
+    pub(crate) tasks: HashMap<GroupTask, TaskRow>,
+    pub(crate) groups: Vec<(GroupName, GroupId)>,
+    pub(crate) operators: Vec<(GroupId, OperatorName, OperatorId)>,
+}
+
+/// Opens and checks; the committer is ready to run.
+pub(crate) fn open(path: &Path, options: Options) -> Result<(Committer, Vec<Loss>), OpenError> {
+    let io = |error| OpenError::Io { path: path.to_owned(), error };
+    check_format(path)?;
+    let loaded = load(path, options.tuning)?;
+    let (files, head) = HeadFiles::open(path).map_err(io)?;
+    let losses = check::losses(&loaded, head.as_ref());
+    if !losses.is_empty() && !options.accept_data_loss {
+        return Err(OpenError::BelowHead { path: path.to_owned(), losses });
+    }
+    let failed = |stop: Stop| damaged(path, stop.0);
+    let salvaged = !losses.is_empty();
+    let (loaded, losses) =
+        if salvaged { salvage::salvage(loaded, head.as_ref(), losses).map_err(failed)? } else { (loaded, losses) };
+    let loaded = if loaded.row.is_none() { create(loaded, 1).map_err(failed)? } else { loaded };
+    let mut committer = assemble(loaded, files, options).map_err(failed)?;
+    if head.is_none() || salvaged {
+        committer.write_head().map_err(failed)?;
+    }
+    Ok((committer, losses))
+}
+
+/// The format is looked at before anything else is touched, and written before anything else exists.
+pub(crate) fn check_format(path: &Path) -> Result<(), OpenError> {
+    let io = |error| OpenError::Io { path: path.to_owned(), error };
+    let file = path.join("format");
+    let ours = format!("riverrun local log, format {FORMAT_VERSION}\n");
+    match fs::read_to_string(&file) {
+        Ok(text) if text == ours => Ok(()),
+        Ok(text) => {
+            let found = text.trim().strip_prefix("riverrun local log, format ").unwrap_or_default().to_owned();
+            match found.parse::<u32>() {
+                Ok(version) if version > FORMAT_VERSION => Err(OpenError::Newer { path: path.to_owned(), found }),
+                _ => Err(damaged(
+                    path,
+                    format!("its file `format` reads {:?}", text.chars().take(80).collect::<String>()),
+                )),
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if Store::exists(&path.join("store")) || HeadFiles::present(path) {
+                return Err(damaged(path, "its file `format` is missing".to_owned()));
+            }
+            fs::create_dir_all(path).map_err(io)?;
+            let mut created = File::create(&file).map_err(io)?;
+            created.write_all(ours.as_bytes()).and_then(|()| created.sync_all()).map_err(io)?;
+            File::open(path).and_then(|folder| folder.sync_all()).map_err(io)
+        }
+        Err(error) => Err(io(error)),
+    }
+}
+
+fn damaged(path: &Path, detail: String) -> OpenError {
+    OpenError::Damaged { path: path.to_owned(), detail }
+}
+
+/// Opens the store and reads every row of meta. Creates nothing but an empty store.
+pub(crate) fn load(path: &Path, tuning: Tuning) -> Result<Loaded, OpenError> {
+    let store = Store::open(&path.join("store"), tuning).map_err(|error| match error {
+        riverrun_store::OpenError::Locked => OpenError::Locked { path: path.to_owned() },
+        riverrun_store::OpenError::Damaged(detail) => damaged(path, detail),
+        riverrun_store::OpenError::Version(found) => {
+            OpenError::Newer { path: path.to_owned(), found: format!("of the storage engine {found}") }
+        }
+        riverrun_store::OpenError::Io(error) => OpenError::Io { path: path.to_owned(), error },
+    })?;
+    let mut keyspaces = BTreeMap::new();
+    let mut names: Vec<_> =
+        store.keyspaces().into_iter().filter_map(|name| Some((KeyspaceId::named(&name)?, name))).collect();
+    // The one created last counts.
+    names.sort();
+    for ((id, _), name) in names {
+        let keyspace = store.keyspace(&name, shape(id)).map_err(|error| damaged(path, error.to_string()))?;
+        keyspaces.insert(id, keyspace);
+    }
+    let mut loaded = Loaded {
+        snapshot: store.snapshot(),
+        store,
+        keyspaces,
+        row: None,
+        topics: BTreeMap::new(),
+        partitions: BTreeMap::new(),
+        tasks: HashMap::new(),
+        groups: Vec::new(),
+        operators: Vec::new(),
+    };
+    loaded.read_meta().map_err(|stop| damaged(path, format!("keyspace meta: {}", stop.0)))?;
+    Ok(loaded)
+}
+
+pub(crate) fn shape(id: KeyspaceId) -> Shape {
+    match id {
+        KeyspaceId::Meta => Shape::SmallRows,
+        KeyspaceId::Records => Shape::LargeValues,
+        KeyspaceId::State => Shape::Rows,
+        KeyspaceId::Identities(_) => Shape::Lookups,
+    }
+}
+
+pub(crate) fn keyspace_of(keyspaces: &BTreeMap<KeyspaceId, Keyspace>, id: KeyspaceId) -> Option<&Keyspace> {
+    keyspaces.get(&id)
+}
+
+impl Loaded {
+    fn read_meta(&mut self) -> Result<(), Stop> {
+        let Some(meta) = self.keyspaces.get(&KeyspaceId::Meta).cloned() else { return Ok(()) };
+        let snapshot = self.snapshot.clone();
+        for row in snapshot.scan::<&[u8]>(&meta, ..) {
+            let row = row?;
+            let tag = row.key.first().copied();
+            let is = |kind: StoredRow| kind.tag() == tag;
+            if is(StoredRow::Commit) {
+                commit::decode_key(&row.key)?;
+                self.row = Some(commit::decode_value(&row.value)?);
+            } else if is(StoredRow::Topic) {
+                self.topics.insert(topic::decode_key(&row.key)?, topic::decode_value(&row.value)?);
+            } else if is(StoredRow::Partition) {
+                self.partitions.insert(partition::decode_key(&row.key)?, partition::decode_value(&row.value)?);
+            } else if is(StoredRow::Group) {
+                self.groups.push((group::decode_key(&row.key)?, group::decode_value(&row.value)?));
+            } else if is(StoredRow::Operator) {
+                let (group, name) = operator::decode_key(&row.key)?;
+                self.operators.push((group, name, operator::decode_value(&row.value)?));
+            } else if is(StoredRow::Task) {
+                self.tasks.insert(task::decode_key(&row.key)?, task::decode_value(&row.value)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// A partition as messages name it.
+    pub(crate) fn name_of(&self, id: PartitionId) -> String {
+        match self.topics.get(&id.topic) {
+            Some(spec) => format!("{}/{}", spec.name, id.partition),
+            None => format!("partition {} of topic number {}", id.partition, id.topic.0),
+        }
+    }
+}
+
+/// The first commit of a new log: its keyspaces exist and say so.
+pub(crate) fn create(mut loaded: Loaded, number: u64) -> Result<Loaded, Stop> {
+    let mut row = CommitRow {
+        number,
+        accepted: Time::EPOCH,
+        next_topic: 1,
+        next_group: 1,
+        next_operator: 1,
+        keyspaces: BTreeMap::new(),
+    };
+    let mut batch = loaded.store.batch();
+    for id in KeyspaceId::FIXED {
+        let keyspace = loaded.store.keyspace(&id.name(number), shape(id))?;
+        batch.put(&keyspace, &marker::encode_key(), &marker::encode_value(row.number));
+        row.keyspaces.insert(id, row.number);
+        loaded.keyspaces.insert(id, keyspace);
+    }
+    if let Some(meta) = loaded.keyspaces.get(&KeyspaceId::Meta) {
+        batch.put(meta, &commit::encode_key(), &commit::encode_value(&row));
+    }
+    batch.commit(Durability::Synced)?;
+    loaded.row = Some(row);
+    Ok(loaded)
+}
+
+/// Puts the parts together: what all threads share, and what only the committer knows.
+fn assemble(mut loaded: Loaded, head: HeadFiles, options: Options) -> Result<Committer, Stop> {
+    let row = loaded.row.take().ok_or_else(|| Stop("there is no commit row".to_owned()))?;
+    let keyspaces = Keyspaces {
+        meta: loaded.fixed(KeyspaceId::Meta)?,
+        records: loaded.fixed(KeyspaceId::Records)?,
+        state: loaded.fixed(KeyspaceId::State)?,
+    };
+    let days = loaded.days(&row)?;
+    let directory = Directory::default();
+    let mut partitions = HashMap::new();
+    for (id, spec) in &loaded.topics {
+        let topic = Arc::new(Topic::new(*id, spec));
+        for number in 0..spec.partitions {
+            let partition = PartitionId { topic: *id, partition: number };
+            let row = loaded.partitions.get(&partition).cloned();
+            let row = row.ok_or_else(|| Stop(format!("{} has no row", loaded.name_of(partition))))?;
+            if let Some(bounds) = topic.bounds(number) {
+                bounds.publish(row.start, row.end);
+            }
+            partitions.insert(partition, PartitionState::new(partition, Arc::clone(&topic), row));
+        }
+        directory.add_topic(topic);
+    }
+    loaded.groups.drain(..).for_each(|(name, id)| directory.add_group(name, id));
+    loaded.operators.drain(..).for_each(|(group, name, id)| directory.add_operator(group, name, id));
+
+    let permits = |bytes: usize| u32::try_from(bytes.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX).max(1);
+    let (door, tasks) = (permits(options.door_permit_bytes), permits(options.task_permit_bytes));
+    let inner = Inner {
+        store: loaded.store,
+        keyspaces,
+        directory,
+        queue: Queue::default(),
+        door_permits: Arc::new(Semaphore::new(usize::try_from(door)?)),
+        task_permits: Arc::new(Semaphore::new(usize::try_from(tasks)?)),
+        door_permit_bytes: door,
+        task_permit_bytes: tasks,
+        deduplicates: options.deduplication_days > 0,
+        metrics: Metrics::default(),
+        moved: watch::Sender::new(row.number),
+        stopped: OnceLock::new(),
+    };
+    let now = Instant::now();
+    Ok(Committer {
+        log: Arc::new(inner),
+        deduplication: Deduplication::new(options.deduplication_days, days),
+        row,
+        partitions,
+        tasks: loaded.tasks,
+        head,
+        head_due: Some(now),
+        retention_due: now,
+        disk_due: now,
+        buffer: Vec::new(),
+        options,
+    })
+}
+
+impl Loaded {
+    pub(crate) fn fixed(&self, id: KeyspaceId) -> Result<Keyspace, Stop> {
+        self.keyspaces.get(&id).cloned().ok_or_else(|| Stop(format!("keyspace {id} is missing")))
+    }
+
+    /// Days of identities that count. One that no row names was just created, or was about to be deleted, when the process
+    /// ended; either way it holds nothing that counts.
+    fn days(&mut self, row: &CommitRow) -> Result<BTreeMap<u32, Keyspace>, Stop> {
+        let mut days = BTreeMap::new();
+        for (id, keyspace) in &self.keyspaces {
+            let KeyspaceId::Identities(day) = id else { continue };
+            if row.keyspaces.contains_key(id) {
+                days.insert(*day, keyspace.clone());
+            } else {
+                self.store.delete_keyspace(keyspace.clone())?;
+            }
+        }
+        Ok(days)
+    }
+}

@@ -1,0 +1,26 @@
+//! The contract of the durable log: what doors and workers may ask of it, and what it promises.
+//!
+//! The meaning of every call is in the comments of [`contract`]; every implementation passes the same suite in
+//! `conformance` (feature `conformance`). The crate owns no bytes on disk and knows no broker: `log-local` and `log-kafka` do.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+pub mod append;
+pub mod commit;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod contract;
+pub mod memory;
+pub mod random;
+pub mod topic;
+
+pub use append::{AppendBatch, AppendError, Logged, NewRecord};
+pub use commit::{
+    Commit, CommitError, Committed, Epoch, GroupName, InputRange, ModelFrontier, Order, StateChange, TaskCommit, TaskId,
+};
+pub use contract::{
+    Answer, Assigned, Assignment, Direction, Health, JoinError, Log, Member, Membership, Observe, ReadError, Revoke,
+    StateError, StateRead, TaskInputs, Topics,
+};
+pub use memory::{Faults, MemoryLog};
+pub use topic::{EnsureError, Retention, TopicDescription, TopicSpec};

@@ -1,0 +1,22 @@
+//! Riverrun as a library: load an app file, register transformers, start it.
+//!
+#![doc = include_str!("../README.md")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+pub mod app;
+pub mod event;
+pub mod server;
+pub mod testing;
+pub mod transform;
+
+pub use app::App;
+pub use event::{Error, Event, EventError};
+pub use server::{ServeError, ServeOptions, Server};
+pub use transform::{Outputs, Transform};
+
+pub use riverrun_app::{Color, Diagnostics, InitError, LoadError, Settings, init};
+pub use riverrun_event::{Event as RawEvent, Key, PipelineName, Position, Time, TopicName};
+pub use riverrun_log_local::{Loss, VerifyError, VerifyReport, verify};
+/// A stream graph as data: what [`Topology`] is made of.
+pub use riverrun_topology as topology;
+pub use riverrun_topology::{Topology, TopologyError};

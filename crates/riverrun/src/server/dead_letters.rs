@@ -1,0 +1,99 @@
+//! `GET /dead-letters` and `GET /dead-letters/{position}`: what failed and why, as NDJSON.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use riverrun_event::{Offset, Partition, PipelineName, Position, Record, TopicName, TopicPartition};
+use riverrun_ingest::cloudevents::encode;
+use riverrun_log::{Log, ReadError, Topics};
+use serde::Deserialize;
+
+use super::Parts;
+use super::problem::RouteError;
+
+/// Most dead letters of one answer where the question does not say.
+const LIMIT_DEFAULT: usize = 100;
+/// Bytes read at a time.
+const READ_BYTES: usize = 256 * 1024;
+
+#[derive(Deserialize)]
+pub(super) struct Which {
+    pipeline: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn list(State(parts): State<Arc<Parts>>, Query(which): Query<Which>) -> Result<Response, RouteError> {
+    let topics = topics(&parts, which.pipeline.as_deref())?;
+    let limit = which.limit.unwrap_or(LIMIT_DEFAULT);
+    let records = blocking(move || {
+        let mut records = Vec::new();
+        for topic in topics {
+            read_topic(&parts, &topic, limit, &mut records)?;
+        }
+        Ok(records)
+    });
+    Ok(lines(&records.await?))
+}
+
+pub(super) async fn show(
+    State(parts): State<Arc<Parts>>,
+    Path(position): Path<String>,
+) -> Result<Response, RouteError> {
+    let position: Position = position.parse()?;
+    if !topics(&parts, None)?.contains(&position.topic) {
+        return Err(RouteError::NoDeadLetter(position.to_string()));
+    }
+    let asked = position.clone();
+    let found = blocking(move || parts.log.read(&asked, 1)).await?;
+    let found = found.into_iter().find(|record| record.position == position);
+    found.map(|record| lines(&[record])).ok_or_else(|| RouteError::NoDeadLetter(position.to_string()))
+}
+
+/// The topics that keep the dead letters of one pipeline or, without a name, of all pipelines and models.
+fn topics(parts: &Parts, pipeline: Option<&str>) -> Result<Vec<TopicName>, RouteError> {
+    let topology = &parts.topology;
+    let Some(asked) = pipeline else {
+        let of_pipelines = topology.pipelines.keys().map(TopicName::dead_letters_of);
+        return Ok(of_pipelines.chain(topology.models.keys().map(TopicName::dead_letters_of_model)).collect());
+    };
+    let known = PipelineName::new(asked).ok().filter(|name| topology.pipelines.contains_key(name));
+    match known {
+        Some(name) => Ok(vec![TopicName::dead_letters_of(&name)]),
+        None => {
+            let known = topology.pipelines.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            Err(RouteError::UnknownPipeline { asked: asked.to_owned(), known })
+        }
+    }
+}
+
+fn read_topic(parts: &Parts, topic: &TopicName, limit: usize, records: &mut Vec<Record>) -> Result<(), ReadError> {
+    for (number, offsets) in (0..).zip(parts.log.describe(topic)?.offsets) {
+        let partition = TopicPartition::new(topic.clone(), Partition(number));
+        let mut next: Offset = offsets.start;
+        while next < offsets.end && records.len() < limit {
+            let read = parts.log.read(&partition.at(next), READ_BYTES)?;
+            let Some(last) = read.last() else { break };
+            next = last.position.offset.next();
+            let room = limit - records.len();
+            records.extend(read.into_iter().take(room));
+        }
+    }
+    Ok(())
+}
+
+fn lines(records: &[Record]) -> Response {
+    let mut body = Vec::new();
+    records.iter().for_each(|record| encode::line(record, &mut body));
+    ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+}
+
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, RouteError> {
+    match tokio::task::spawn_blocking(read).await {
+        Ok(read) => Ok(read?),
+        Err(error) => Err(ReadError::Failed(error.to_string()).into()),
+    }
+}

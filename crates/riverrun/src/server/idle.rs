@@ -1,0 +1,37 @@
+//! When there is nothing left to do: every pipeline and model has processed everything that is durable.
+
+use std::time::{Duration, Instant};
+
+use riverrun_log::{Observe, ReadError};
+
+use super::Parts;
+
+/// Whether nothing waits right now.
+///
+/// # Errors
+/// [`ReadError`] when the ends of the topics cannot be read.
+pub(super) fn is_idle(parts: &Parts) -> Result<bool, ReadError> {
+    let models = parts.runtime.models()?;
+    let pipelines = parts.runtime.pipelines()?;
+    Ok(models.iter().all(|model| model.next == model.end) && pipelines.iter().all(|pipeline| pipeline.is_idle()))
+}
+
+/// Resolves when nothing waited and nothing came in for this long.
+pub(super) async fn idle_for(parts: &Parts, duration: Duration) {
+    let mut moved = parts.log.moved();
+    let mut idle_since = Instant::now();
+    // Short against any sensible duration, long against a look at the status.
+    let mut look = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        look.tick().await;
+        let came_in = moved.has_changed().unwrap_or(false);
+        if came_in {
+            moved.borrow_and_update();
+        }
+        if came_in || !is_idle(parts).unwrap_or(false) {
+            idle_since = Instant::now();
+        } else if idle_since.elapsed() >= duration {
+            return;
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `GET /metrics`: everything the parts measure, and the lag of every task as of the question.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use riverrun_log_local::LocalLog;
+use riverrun_runtime::Runtime;
+
+/// The parts' metrics and the registry that prints them.
+pub(super) struct Registered {
+    pub(super) runtime: riverrun_runtime::Metrics,
+    pub(super) doors: riverrun_ingest::Metrics,
+    registry: Registry,
+    lag_events: Family<TaskLabels, Gauge>,
+    lag_seconds: Family<TaskLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TaskLabels {
+    pipeline: String,
+    task: u32,
+}
+
+impl Registered {
+    pub(super) fn new(log: &LocalLog) -> Self {
+        let mut registered = Self {
+            runtime: riverrun_runtime::Metrics::default(),
+            doors: riverrun_ingest::Metrics::default(),
+            registry: Registry::default(),
+            lag_events: Family::default(),
+            lag_seconds: Family::default(),
+        };
+        let registry = &mut registered.registry;
+        registered.runtime.register(registry);
+        registered.doors.register(registry);
+        log.metrics().register(registry);
+        registry.register(
+            "riverrun_task_lag_events",
+            "Records a task has not processed yet",
+            registered.lag_events.clone(),
+        );
+        registry.register(
+            "riverrun_task_lag_seconds",
+            "How long ago the last record a task processed was accepted, while others wait",
+            registered.lag_seconds.clone(),
+        );
+        registered
+    }
+
+    /// The page, in the OpenMetrics text format.
+    pub(super) fn page(&self, runtime: &Runtime) -> String {
+        for pipeline in runtime.pipelines().unwrap_or_default() {
+            for task in pipeline.tasks {
+                let labels = TaskLabels { pipeline: pipeline.name.to_string(), task: task.task.0 };
+                let lag = i64::try_from(task.lag_events).unwrap_or(i64::MAX);
+                self.lag_events.get_or_create(&labels).set(lag);
+                self.lag_seconds.get_or_create(&labels).set(task.lag_seconds);
+            }
+        }
+        let mut page = String::new();
+        // Writing into a string cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut page, &self.registry);
+        page
+    }
+}

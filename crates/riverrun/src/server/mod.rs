@@ -1,0 +1,268 @@
+//! The server: log, runtime and doors of one app, started and stopped together.
+//!
+//! Nothing is decided here. The order of stopping is: doors first, so that nothing new is acknowledged; then workers, which
+//! commit what they have in hand; then the log, which closes cleanly.
+
+mod announcement;
+mod dead_letters;
+mod idle;
+mod metrics;
+mod problem;
+mod replays;
+mod routes;
+mod status;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use riverrun_app::{Diagnostics, Settings};
+use riverrun_event::PipelineName;
+use riverrun_ingest::accept::IdentityError;
+use riverrun_ingest::{Acceptor, Access, Doors, Token};
+use riverrun_log::{Health, Log, Observe};
+use riverrun_log_local::{LocalLog, Loss, OpenError, Options};
+use riverrun_runtime::{Runtime, RuntimeOptions, StartError};
+use riverrun_topology::Topology;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use announcement::{ANNOUNCEMENT_FILE, Announcement};
+
+/// What to serve. The default is everything the app file declares.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// Worker threads per pipeline; as many as there are processors without it.
+    pub workers: Option<usize>,
+    /// Whether HTTP is served.
+    pub doors: bool,
+    /// Which pipelines run; all without it.
+    pub pipelines: Option<Vec<PipelineName>>,
+    /// Where HTTP is served instead of the app file's `listen`.
+    pub listen: Option<SocketAddr>,
+    /// Where data is kept instead of the app file's `data_dir`.
+    pub data_dir: Option<PathBuf>,
+    /// Opens a log that holds less than it acknowledged, and says what is gone.
+    pub accept_data_loss: bool,
+    /// Lets everyone who reaches the address in, where it is not loopback and no tokens are declared.
+    pub insecure: bool,
+    /// Does not announce itself in the data directory: for a command that opens the directory for itself.
+    pub embedded: bool,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            workers: None,
+            doors: true,
+            pipelines: None,
+            listen: None,
+            data_dir: None,
+            accept_data_loss: false,
+            insecure: false,
+            embedded: false,
+        }
+    }
+}
+
+/// Why a server did not start, or did not stop cleanly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The app file names transformers this program does not have.
+    #[error("{0}")]
+    Transformers(Diagnostics),
+    /// The address is not loopback and nobody would have to show a token.
+    #[error(
+        "{listen} can be reached from other machines and `access:` declares no tokens: declare some, listen on a loopback \
+         address, or start with --insecure"
+    )]
+    Exposed {
+        /// The address.
+        listen: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen}: {source}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The pipelines cannot be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The system gives no random numbers.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The data directory cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Announce {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The log had stopped, or could not be closed.
+    #[error("the log was not closed cleanly: {0}")]
+    Close(String),
+}
+
+/// A running server. Dropping it stops it without waiting; use [`Server::shutdown`].
+pub struct Server {
+    url: String,
+    parts: Arc<Parts>,
+    closing: watch::Sender<bool>,
+    serving: Option<JoinHandle<()>>,
+    announcement: Option<Announcement>,
+}
+
+/// What the routes stand on.
+struct Parts {
+    topology: Arc<Topology>,
+    log: Arc<LocalLog>,
+    runtime: Runtime,
+    metrics: metrics::Registered,
+}
+
+/// How long open requests may take once the server closes; longer than a commit ever should.
+const CLOSING_TIME_MAX: Duration = Duration::from_secs(10);
+
+impl Server {
+    pub(crate) async fn start(app: riverrun_app::App, options: ServeOptions) -> Result<Self, ServeError> {
+        let missing = app.unregistered_diagnostics();
+        if !missing.is_empty() && options.pipelines.as_ref().is_none_or(|wanted| !wanted.is_empty()) {
+            return Err(ServeError::Transformers(missing));
+        }
+        let (topology, settings) = (Arc::new(app.topology), app.settings);
+        let listen = options.listen.unwrap_or(settings.listen);
+        if options.doors && !listen.ip().is_loopback() && settings.tokens.is_empty() && !options.insecure {
+            return Err(ServeError::Exposed { listen });
+        }
+        // The address is taken before anything is opened: a port in use must not touch the data.
+        let listener = match options.doors {
+            true => Some(TcpListener::bind(listen).await.map_err(|source| ServeError::Listen { listen, source })?),
+            false => None,
+        };
+        let data_dir = options.data_dir.clone().unwrap_or_else(|| settings.data_dir.clone());
+        let log = Arc::new(open_log(&data_dir, &settings, options.accept_data_loss).await?);
+        let metrics = metrics::Registered::new(&log);
+        let running = RuntimeOptions {
+            workers: options.workers.unwrap_or_else(processors),
+            pipelines: options.pipelines.clone(),
+            metrics: metrics.runtime.clone(),
+        };
+        let shared: Arc<dyn Log> = Arc::clone(&log) as Arc<dyn Log>;
+        let runtime = Runtime::start(Arc::clone(&topology), shared, running).await?;
+        let parts = Arc::new(Parts { topology, log, runtime, metrics });
+        let mut server =
+            Self { url: String::new(), parts, closing: watch::Sender::new(false), serving: None, announcement: None };
+        if let Some(listener) = listener {
+            server.open_doors(listener, listen, &settings)?;
+            if !options.embedded {
+                server.announcement = Some(Announcement::write(&data_dir, &server.url)?);
+            }
+        }
+        Ok(server)
+    }
+
+    fn open_doors(&mut self, listener: TcpListener, asked: SocketAddr, settings: &Settings) -> Result<(), ServeError> {
+        let listen = listener.local_addr().map_err(|source| ServeError::Listen { listen: asked, source })?;
+        self.url = format!("http://{listen}");
+        let tokens = settings.tokens.iter().map(|token| Token::new(&token.name, token.secret.reveal())).collect();
+        let acceptor = Acceptor::new(self.parts.topology.topics.values().cloned(), settings.limits)?;
+        let log: Arc<dyn Log> = Arc::clone(&self.parts.log) as Arc<dyn Log>;
+        let doors = Doors {
+            log,
+            acceptor: Arc::new(acceptor),
+            limits: settings.limits,
+            metrics: self.parts.metrics.doors.clone(),
+            access: Arc::new(Access::new(listen, &settings.allowed_hosts, tokens)),
+            closing: self.closing.subscribe(),
+        };
+        let router = routes::router(Arc::clone(&self.parts), doors);
+        self.serving = Some(tokio::spawn(riverrun_ingest::serve(listener, router, self.closing.subscribe())));
+        Ok(())
+    }
+
+    /// Where HTTP is served, for example `http://127.0.0.1:8080`; empty without doors.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What was missing from the log when it was opened with [`ServeOptions::accept_data_loss`].
+    #[must_use]
+    pub fn losses(&self) -> &[Loss] {
+        self.parts.log.losses()
+    }
+
+    /// Resolves when nothing was left to do for this long.
+    pub async fn idle_for(&self, duration: Duration) {
+        idle::idle_for(&self.parts, duration).await;
+    }
+
+    /// Resolves with the reason when the log, or a pipeline with `on_error: stop`, has stopped.
+    pub async fn failed(&self) -> String {
+        let log_stopped = async {
+            let mut health = tokio::time::interval(Duration::from_millis(200));
+            loop {
+                health.tick().await;
+                if let Health::Stopped { reason } = self.parts.log.health() {
+                    return format!("the log stopped: {reason}");
+                }
+            }
+        };
+        tokio::select! {
+            reason = log_stopped => reason,
+            (pipeline, reason) = self.parts.runtime.stopped() => format!("pipeline {pipeline} stopped: {reason}"),
+        }
+    }
+
+    /// Stops the doors, lets the workers commit what they have in hand, closes the log. Nothing acknowledged is lost, and what
+    /// is unfinished goes on at the next start.
+    ///
+    /// # Errors
+    /// [`ServeError::Close`] when the log had failed or cannot be closed; what was acknowledged is still safe.
+    pub async fn shutdown(mut self) -> Result<(), ServeError> {
+        self.closing.send_replace(true);
+        if let Some(mut serving) = self.serving.take()
+            && tokio::time::timeout(CLOSING_TIME_MAX, &mut serving).await.is_err()
+        {
+            tracing::warn!("requests were still open; their connections are dropped");
+            serving.abort();
+        }
+        drop(self.announcement.take());
+        let parts = Arc::clone(&self.parts);
+        let closed = tokio::task::spawn_blocking(move || {
+            parts.runtime.shutdown();
+            let health = parts.log.health();
+            parts.log.close();
+            match health {
+                Health::Serving => Ok(()),
+                Health::Stopped { reason } => Err(ServeError::Close(reason)),
+            }
+        });
+        closed.await.unwrap_or_else(|error| Err(ServeError::Close(error.to_string())))
+    }
+}
+
+async fn open_log(
+    data_dir: &std::path::Path,
+    settings: &Settings,
+    accept_data_loss: bool,
+) -> Result<LocalLog, ServeError> {
+    let options =
+        Options { deduplication_days: settings.limits.deduplication_days, accept_data_loss, ..Options::default() };
+    let path = data_dir.to_owned();
+    let opened = tokio::task::spawn_blocking(move || LocalLog::open(&path, options)).await;
+    Ok(opened.map_err(|error| ServeError::Close(error.to_string()))??)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}

@@ -1,0 +1,58 @@
+//! Errors of the server's own routes; those it shares with the doors are the doors'.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use riverrun_event::PositionError;
+use riverrun_ingest::http::problem::{DoorError, problem_response};
+use riverrun_log::ReadError;
+use riverrun_runtime::ReplayError;
+
+/// Why a request to one of the server's own routes failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RouteError {
+    /// The log could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The path names no dead letter.
+    #[error(transparent)]
+    Position(#[from] PositionError),
+    /// There is no dead letter at the position.
+    #[error("there is no dead letter at {0}")]
+    NoDeadLetter(String),
+    /// The pipeline is not declared.
+    #[error("there is no pipeline {asked:?}; there are: {known}")]
+    UnknownPipeline {
+        /// As asked.
+        asked: String,
+        /// The declared ones.
+        known: String,
+    },
+    /// The body of a replay request is not as expected.
+    #[error(
+        "the request for a replay: {0}; send for example {{\"to\":\"departures-2\",\"from\":\"beginning\",\"recompute\":false}}"
+    )]
+    ReplayRequest(String),
+    /// The replay cannot start.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+}
+
+impl IntoResponse for RouteError {
+    fn into_response(self) -> Response {
+        let detail = self.to_string();
+        let (code, status, title) = match self {
+            Self::Read(error) => return DoorError::from(error).into_response(),
+            Self::Position(_) => ("RR0171", StatusCode::BAD_REQUEST, "No position"),
+            Self::NoDeadLetter(_) => ("RR0172", StatusCode::NOT_FOUND, "No such dead letter"),
+            Self::UnknownPipeline { .. } | Self::Replay(ReplayError::UnknownPipeline(_)) => {
+                ("RR0170", StatusCode::NOT_FOUND, "No such pipeline")
+            }
+            Self::ReplayRequest(_) => ("RR0173", StatusCode::BAD_REQUEST, "The replay is not described"),
+            Self::Replay(ReplayError::TopicInUse(_)) => ("RR0174", StatusCode::CONFLICT, "The topic is in use"),
+            Self::Replay(ReplayError::Start(_)) => {
+                ("RR0175", StatusCode::INTERNAL_SERVER_ERROR, "The replay did not start")
+            }
+        };
+        problem_response(code, status, title, detail)
+    }
+}

@@ -1,0 +1,96 @@
+//! `POST /pipelines/{pipeline}/replays`: starts a replay and tells how far it is, line by line, until it ends.
+//!
+//! The replay goes on when the caller hangs up; asked for again, it goes on where it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use riverrun_event::{PipelineName, Time, TopicName};
+use riverrun_runtime::{Replay, ReplayProgress, ReplayRequest};
+use serde::{Deserialize, Serialize};
+
+use super::Parts;
+use super::problem::RouteError;
+
+/// How often a line is sent.
+const LINE_INTERVAL: Duration = Duration::from_millis(200);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    to: String,
+    #[serde(default)]
+    from: Option<String>,
+    #[serde(default)]
+    recompute: bool,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Line {
+    Progress { processed: u64, total: u64 },
+    Done { done: bool, processed: u64, emitted: u64, dropped: u64, failed: u64 },
+    Stopped { error: Stopped },
+}
+
+#[derive(Serialize)]
+struct Stopped {
+    code: &'static str,
+    detail: String,
+}
+
+pub(super) async fn start(
+    State(parts): State<Arc<Parts>>,
+    Path(pipeline): Path<String>,
+    body: Bytes,
+) -> Result<Response, RouteError> {
+    let request = request(&parts, &pipeline, &body)?;
+    let replay = parts.runtime.replay(&request).await?;
+    let lines = stream::unfold(Some(replay), |replay| async {
+        let replay = replay?;
+        // A line at the latest after the interval, and the last one at once.
+        let _ = tokio::time::timeout(LINE_INTERVAL, replay.finished()).await;
+        Some(line(replay))
+    });
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+}
+
+fn line(replay: Replay) -> (Result<Bytes, serde_json::Error>, Option<Replay>) {
+    let ReplayProgress { processed, total, counts, finished, stopped } = replay.progress();
+    let (line, next) = match stopped {
+        Some(detail) => (Line::Stopped { error: Stopped { code: "RR0176", detail } }, None),
+        None if finished => {
+            let failed = counts.dead_letters + counts.skipped;
+            (Line::Done { done: true, processed, emitted: counts.emitted, dropped: counts.dropped, failed }, None)
+        }
+        None => (Line::Progress { processed, total }, Some(replay)),
+    };
+    let written = serde_json::to_vec(&line).map(|mut text| {
+        text.push(b'\n');
+        Bytes::from(text)
+    });
+    (written, next)
+}
+
+fn request(parts: &Parts, pipeline: &str, body: &[u8]) -> Result<ReplayRequest, RouteError> {
+    let known = || parts.topology.pipelines.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let unknown = || RouteError::UnknownPipeline { asked: pipeline.to_owned(), known: known() };
+    let pipeline = PipelineName::new(pipeline).ok().filter(|name| parts.topology.pipelines.contains_key(name));
+    let refused = |detail: String| RouteError::ReplayRequest(detail);
+    let asked: Asked = serde_json::from_slice(body).map_err(|error| refused(error.to_string()))?;
+    let from = match asked.from.as_deref() {
+        None | Some("beginning") => None,
+        Some(time) => Some(Time::parse(time).map_err(|error| refused(format!("from: {error}, or beginning")))?),
+    };
+    Ok(ReplayRequest {
+        pipeline: pipeline.ok_or_else(unknown)?,
+        to: TopicName::new(&asked.to).map_err(|error| refused(format!("to: {error}")))?,
+        from,
+        recompute: asked.recompute,
+    })
+}

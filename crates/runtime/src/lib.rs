@@ -1,0 +1,24 @@
+//! Runs tasks: reads their inputs, steps each event through its pipeline, commits everything of a step at once.
+//!
+//! The way of one event through this crate is [`step`] (pure: one event in, an [`step::Outcome`] out) and [`commit`] (the only
+//! place that changes the log). Models are kept by [`models`]; [`worker`] holds the loops; [`replay`] follows recorded orders.
+//! Nothing here knows which log it runs on.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+pub mod commit;
+pub mod dead_letter;
+pub mod metrics;
+pub mod models;
+pub mod overlay;
+pub mod progress;
+pub mod replay;
+pub mod runtime;
+pub mod sabotage;
+pub mod status;
+pub mod step;
+pub mod worker;
+
+pub use metrics::Metrics;
+pub use replay::{Replay, ReplayError, ReplayProgress, ReplayRequest};
+pub use runtime::{Runtime, RuntimeOptions, StartError};
+pub use status::{InputStatus, ModelStatus, PipelineState, PipelineStatus, TaskStatus};

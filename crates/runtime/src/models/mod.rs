@@ -1,0 +1,33 @@
+//! Models: keyed entities with their history, kept from topics and looked up as of an event's time.
+//!
+//! [`version`] is the row a version is stored in, [`feed`] applies an event to a model, [`store`] is the process-wide store of
+//! broadcast models, [`lookup`] answers a step. A model fed by a pipeline's own input lives in the task instead (same rows,
+//! same feed), so that a snapshot includes the very event it is taken for.
+
+pub mod feed;
+pub mod lookup;
+mod merge;
+pub mod store;
+#[cfg(test)]
+mod tests;
+pub mod version;
+
+pub use feed::Feed;
+pub use lookup::Lookup;
+pub use store::{Frontier, ModelStore};
+
+use riverrun_topology::{Model, Pipeline, Topology};
+
+/// Whether all versions of an entity come from one partition: the one its key is placed on. Then one partition answers a
+/// lookup; otherwise all are asked and the newest version counts.
+#[must_use]
+pub fn is_placed_by_key(topology: &Topology, model: &Model) -> bool {
+    let topic_key = topology.topics.get(&model.from).and_then(|topic| topic.key.as_ref());
+    model.key.is_none() || model.key.as_ref() == topic_key
+}
+
+/// Whether the model lives in the pipeline's own tasks: fed by its input and keyed by its key.
+#[must_use]
+pub fn is_own(topology: &Topology, pipeline: &Pipeline, model: &Model) -> bool {
+    pipeline.from.contains(&model.from) && is_placed_by_key(topology, model)
+}

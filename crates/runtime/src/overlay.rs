@@ -1,0 +1,192 @@
+//! A task's state as its steps see it: the committed rows with the uncommitted changes on top.
+//!
+//! Changes gather until the commit; those of an event that fails are undone. The overlay never writes anywhere itself.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use riverrun_event::OperatorName;
+use riverrun_log::{Direction, StateChange, StateRead};
+use riverrun_topology::{KeyedState, StepError};
+
+/// `None`: deleted.
+type Row = Option<Bytes>;
+/// What a row was in the overlay before an event changed it; the outer `None`: not in the overlay.
+type Undo = (OperatorName, Bytes, Option<Row>);
+
+/// Committed state with uncommitted changes.
+pub struct Overlay {
+    committed: Arc<dyn StateRead>,
+    changed: HashMap<OperatorName, BTreeMap<Bytes, Row>>,
+    undo: Vec<Undo>,
+}
+
+impl Overlay {
+    /// Without changes yet.
+    #[must_use]
+    pub fn new(committed: Arc<dyn StateRead>) -> Self {
+        Self { committed, changed: HashMap::new(), undo: Vec::new() }
+    }
+
+    /// Keeps the changes of the event that just succeeded.
+    pub fn keep(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Undoes the changes of the event that just failed.
+    pub fn undo(&mut self) {
+        for (operator, key, before) in std::mem::take(&mut self.undo).into_iter().rev() {
+            let rows = self.changed.entry(operator).or_default();
+            match before {
+                Some(row) => rows.insert(key, row),
+                None => rows.remove(&key),
+            };
+        }
+    }
+
+    /// Takes the changes for a commit. Until it is durable, the overlay must not be read.
+    pub fn take_changes(&mut self) -> Vec<StateChange> {
+        self.undo.clear();
+        let change = |operator: &OperatorName, (key, value)| StateChange { operator: operator.clone(), key, value };
+        self.changed
+            .drain()
+            .flat_map(|(operator, rows)| rows.into_iter().map(move |row| change(&operator, row)).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Rows with `from <= key < to`, at most `limit`, in the direction's order.
+    ///
+    /// # Errors
+    /// [`StepError::Fatal`] when the committed state cannot be read.
+    pub fn scan(
+        &self,
+        operator: &OperatorName,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StepError> {
+        let read = |limit| self.committed.scan(operator, from, to, direction, limit).map_err(fatal);
+        let Some(changed) = self.changed.get(operator).filter(|_| from < to) else { return read(limit) };
+        let bounds = (Bound::Included(from), Bound::Excluded(to));
+        let changes: Vec<(&Bytes, &Row)> = changed.range::<[u8], _>(bounds).collect();
+        // Every change can hide at most one committed row, so this many are enough to fill the limit.
+        let committed = read(limit.saturating_add(changes.len()))?;
+        let mut rows: BTreeMap<Bytes, Bytes> = committed.into_iter().collect();
+        for (key, row) in changes {
+            match row {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
+            };
+        }
+        Ok(match direction {
+            Direction::Ascending => rows.into_iter().take(limit).collect(),
+            Direction::Descending => rows.into_iter().rev().take(limit).collect(),
+        })
+    }
+}
+
+impl KeyedState for Overlay {
+    fn get(&mut self, operator: &OperatorName, key: &[u8]) -> Result<Option<Bytes>, StepError> {
+        match self.changed.get(operator).and_then(|rows| rows.get(key)) {
+            Some(row) => Ok(row.clone()),
+            None => self.committed.get(operator, key).map_err(fatal),
+        }
+    }
+
+    fn put(&mut self, operator: &OperatorName, key: &[u8], value: Option<Bytes>) {
+        let key = Bytes::copy_from_slice(key);
+        let before = match self.changed.get_mut(operator) {
+            Some(rows) => rows.insert(key.clone(), value),
+            None => self.changed.entry(operator.clone()).or_default().insert(key.clone(), value),
+        };
+        self.undo.push((operator.clone(), key, before));
+    }
+}
+
+/// The task's state, shared by a step's look-ups and its operators, one after the other.
+pub struct SharedOverlay<'a>(pub &'a RefCell<Overlay>);
+
+impl KeyedState for SharedOverlay<'_> {
+    fn get(&mut self, operator: &OperatorName, key: &[u8]) -> Result<Option<Bytes>, StepError> {
+        self.0.borrow_mut().get(operator, key)
+    }
+
+    fn put(&mut self, operator: &OperatorName, key: &[u8], value: Option<Bytes>) {
+        self.0.borrow_mut().put(operator, key, value);
+    }
+}
+
+fn fatal(error: riverrun_log::StateError) -> StepError {
+    StepError::Fatal(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Committed(BTreeMap<Bytes, Bytes>);
+
+    impl StateRead for Committed {
+        fn get(&self, _: &OperatorName, key: &[u8]) -> Result<Option<Bytes>, riverrun_log::StateError> {
+            Ok(self.0.get(key).cloned())
+        }
+
+        fn scan(
+            &self,
+            _: &OperatorName,
+            from: &[u8],
+            to: &[u8],
+            direction: Direction,
+            limit: usize,
+        ) -> Result<Vec<(Bytes, Bytes)>, riverrun_log::StateError> {
+            let rows = self.0.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+            let rows = rows.map(|(key, value)| (key.clone(), value.clone()));
+            Ok(match direction {
+                Direction::Ascending => rows.take(limit).collect(),
+                Direction::Descending => rows.rev().take(limit).collect(),
+            })
+        }
+    }
+
+    fn bytes(text: &str) -> Bytes {
+        Bytes::copy_from_slice(text.as_bytes())
+    }
+
+    fn overlay() -> (Overlay, OperatorName) {
+        let rows = ["a", "c", "e"].map(|key| (bytes(key), bytes("old")));
+        (Overlay::new(Arc::new(Committed(rows.into()))), OperatorName::new("count").unwrap())
+    }
+
+    fn keys(overlay: &Overlay, operator: &OperatorName, direction: Direction, limit: usize) -> String {
+        let rows = overlay.scan(operator, b"a", b"z", direction, limit).unwrap();
+        rows.iter().map(|(key, _)| std::str::from_utf8(key).unwrap()).collect()
+    }
+
+    #[test]
+    fn scans_see_changes_over_committed_rows() {
+        let (mut overlay, operator) = overlay();
+        overlay.put(&operator, b"b", Some(bytes("new")));
+        overlay.put(&operator, b"c", None);
+        assert_eq!(keys(&overlay, &operator, Direction::Ascending, 9), "abe");
+        assert_eq!(keys(&overlay, &operator, Direction::Descending, 2), "eb");
+        assert_eq!(overlay.get(&operator, b"c").unwrap(), None);
+        assert_eq!(overlay.get(&operator, b"e").unwrap(), Some(bytes("old")));
+    }
+
+    #[test]
+    fn a_failed_event_leaves_no_change_and_keeps_those_before_it() {
+        let (mut overlay, operator) = overlay();
+        overlay.put(&operator, b"a", Some(bytes("1")));
+        overlay.keep();
+        overlay.put(&operator, b"a", Some(bytes("2")));
+        overlay.put(&operator, b"x", Some(bytes("2")));
+        overlay.put(&operator, b"a", None);
+        overlay.undo();
+        let changes = overlay.take_changes();
+        assert_eq!(changes, [StateChange { operator, key: bytes("a"), value: Some(bytes("1")) }]);
+    }
+}

@@ -1,0 +1,325 @@
+//! Starts and stops everything that runs: models, pipelines, replays; and says how they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use riverrun_event::{ModelName, PipelineName, Time, TopicName};
+use riverrun_log::{GroupName, Log, Membership, Retention, TaskId, TaskInputs, TopicSpec};
+use riverrun_topology::{Pipeline, Topology, TopologyError};
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+use crate::models::{Feed, Frontier, ModelStore, is_own};
+use crate::progress::Progress;
+use crate::status::{InputStatus, ModelStatus, PipelineState, PipelineStatus, TaskStatus};
+use crate::worker::live::{Live, model_ends};
+use crate::worker::model::Modelling;
+use crate::worker::stepping::{Stepping, task_inputs};
+use crate::worker::{Interruption, Work, Worker};
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct RuntimeOptions {
+    /// Worker threads per pipeline; never more than it has tasks.
+    pub workers: usize,
+    /// Which pipelines run; all without it.
+    pub pipelines: Option<Vec<PipelineName>>,
+    /// Where to count.
+    pub metrics: Metrics,
+}
+
+/// Why the runtime did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The topology cannot run.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Topology(Vec<TopologyError>),
+    /// A pipeline is named that does not exist.
+    #[error("there is no pipeline {asked}; there are: {known}")]
+    UnknownPipeline {
+        /// The name asked for.
+        asked: PipelineName,
+        /// The names there are.
+        known: String,
+    },
+    /// Topics could not be created.
+    #[error(transparent)]
+    Topics(#[from] riverrun_log::EnsureError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] riverrun_log::ReadError),
+    /// A thread could not be started.
+    #[error("a worker thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// The running parts of an app.
+pub struct Runtime {
+    pub(crate) topology: Arc<Topology>,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) models: Arc<ModelStore>,
+    pub(crate) options: RuntimeOptions,
+    pub(crate) shutdown: watch::Sender<bool>,
+    running: BTreeMap<PipelineName, Arc<Progress>>,
+    started_models: Mutex<BTreeMap<ModelName, Arc<Progress>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Runtime {
+    /// Checks the topology, creates its topics and starts its models and pipelines.
+    ///
+    /// # Errors
+    /// [`StartError`] when it cannot run; nothing runs then.
+    pub async fn start(
+        topology: Arc<Topology>,
+        log: Arc<dyn Log>,
+        options: RuntimeOptions,
+    ) -> Result<Self, StartError> {
+        let problems = topology.check();
+        if !problems.is_empty() {
+            return Err(StartError::Topology(problems));
+        }
+        log.ensure(&topic_specs(&topology)).await?;
+        let mut runtime = Self {
+            models: Arc::new(ModelStore::new(&topology, broadcast_models(&topology))),
+            topology,
+            log,
+            options,
+            shutdown: watch::Sender::new(false),
+            running: BTreeMap::new(),
+            started_models: Mutex::default(),
+            threads: Mutex::default(),
+        };
+        for pipeline in runtime.wanted()? {
+            runtime.start_pipeline(&pipeline)?;
+        }
+        Ok(runtime)
+    }
+
+    fn wanted(&self) -> Result<Vec<Pipeline>, StartError> {
+        let all = &self.topology.pipelines;
+        let Some(names) = &self.options.pipelines else { return Ok(all.values().cloned().collect()) };
+        let find = |name: &PipelineName| {
+            all.get(name).cloned().ok_or_else(|| StartError::UnknownPipeline { asked: name.clone(), known: known(all) })
+        };
+        names.iter().map(find).collect()
+    }
+
+    fn start_pipeline(&mut self, pipeline: &Pipeline) -> Result<(), StartError> {
+        self.start_models_of(pipeline)?;
+        let dead_letters = Some(TopicName::dead_letters_of(&pipeline.name));
+        let stepping = self.stepping(pipeline, pipeline.to.clone(), dead_letters);
+        let models_at_start = self.ends_of_models(&stepping)?;
+        let progress = Arc::new(Progress::default());
+        let work = Live {
+            log: Arc::clone(&self.log),
+            topology: Arc::clone(&self.topology),
+            stepping,
+            models: Arc::clone(&self.models),
+            models_at_start,
+            progress: Arc::clone(&progress),
+            metrics: self.options.metrics.clone(),
+            shutdown: self.shutdown.subscribe(),
+        };
+        let group = GroupName::pipeline(&self.topology.app, &pipeline.name);
+        self.spawn(work, group, &task_inputs(&self.topology, pipeline), self.options.workers, &progress)?;
+        self.running.insert(pipeline.name.clone(), progress);
+        Ok(())
+    }
+
+    pub(crate) fn ends_of_models(&self, stepping: &Stepping) -> Result<Frontier, StartError> {
+        model_ends(self.log.as_ref(), &self.topology, stepping.broadcast_models()).map_err(|interruption| {
+            match interruption {
+                Interruption::Restart(reason) | Interruption::Stop(reason) => {
+                    StartError::Read(riverrun_log::ReadError::Failed(reason))
+                }
+            }
+        })
+    }
+
+    /// Prepares a pipeline to write to `to`.
+    pub(crate) fn stepping(&self, pipeline: &Pipeline, to: TopicName, dead_letters: Option<TopicName>) -> Stepping {
+        let partitions = self.topology.topics.get(&pipeline.to).map_or(1, |topic| topic.partitions);
+        Stepping::new(&self.topology, pipeline, (to, partitions), Arc::clone(&self.models), dead_letters)
+    }
+
+    /// Starts the broadcast models a pipeline needs, where they do not run yet.
+    pub(crate) fn start_models_of(&self, pipeline: &Pipeline) -> Result<(), StartError> {
+        let stepping = self.stepping(pipeline, pipeline.to.clone(), None);
+        for name in stepping.broadcast_models() {
+            let mut started = self.started_models.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(model) = self.topology.models.get(name).filter(|_| !started.contains_key(name)) else { continue };
+            let progress = Arc::new(Progress::default());
+            let work = Modelling {
+                log: Arc::clone(&self.log),
+                feed: Feed::new(model.clone()),
+                label: format!("model:{name}"),
+                dead_letters: TopicName::dead_letters_of_model(name),
+                store: Arc::clone(&self.models),
+                progress: Arc::clone(&progress),
+                metrics: self.options.metrics.clone(),
+            };
+            let partitions = self.topology.topics.get(&model.from).map_or(0, |topic| topic.partitions);
+            let inputs = |task: u32| {
+                let input = riverrun_event::TopicPartition::new(model.from.clone(), riverrun_event::Partition(task));
+                TaskInputs { task: TaskId(task), inputs: vec![input] }
+            };
+            let tasks: Vec<TaskInputs> = (0..partitions).map(inputs).collect();
+            self.spawn(work, GroupName::model(&self.topology.app, name), &tasks, 1, &progress)?;
+            started.insert(name.clone(), progress);
+        }
+        Ok(())
+    }
+
+    /// Starts the workers of a group, each on a thread of its own.
+    pub(crate) fn spawn<W: Work>(
+        &self,
+        work: W,
+        group: GroupName,
+        tasks: &[TaskInputs],
+        workers: usize,
+        progress: &Arc<Progress>,
+    ) -> Result<(), StartError> {
+        let seats = u32::try_from(workers.clamp(1, tasks.len().max(1))).unwrap_or(1);
+        let label = work.label().to_owned();
+        self.options.metrics.introduce(&label);
+        let work = Arc::new(work);
+        for seat in 0..seats {
+            let worker = Worker {
+                log: Arc::clone(&self.log),
+                membership: Membership { group: group.clone(), tasks: tasks.to_vec(), seat, seats },
+                work: Arc::clone(&work),
+                progress: Arc::clone(progress),
+                metrics: self.options.metrics.clone(),
+                shutdown: self.shutdown.subscribe(),
+            };
+            let executor = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+            let thread = std::thread::Builder::new().name(format!("{label}-{seat}"));
+            let thread = thread.spawn(move || executor.block_on(worker.run()))?;
+            self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        Ok(())
+    }
+
+    /// How the pipelines are.
+    ///
+    /// # Errors
+    /// [`riverrun_log::ReadError`] when the ends of their inputs cannot be read.
+    pub fn pipelines(&self) -> Result<Vec<PipelineStatus>, riverrun_log::ReadError> {
+        self.running.iter().map(|(name, progress)| self.pipeline_status(name, progress)).collect()
+    }
+
+    fn pipeline_status(
+        &self,
+        name: &PipelineName,
+        progress: &Progress,
+    ) -> Result<PipelineStatus, riverrun_log::ReadError> {
+        let (counts, done) = progress.snapshot();
+        let state = match progress.stopped().borrow().clone() {
+            None => PipelineState::Running,
+            Some(reason) => PipelineState::Stopped { reason },
+        };
+        let mut tasks = Vec::new();
+        let declared = self.topology.pipelines.get(name).map(|pipeline| task_inputs(&self.topology, pipeline));
+        for task in declared.unwrap_or_default() {
+            let done = done.get(&task.task);
+            let mut inputs = Vec::new();
+            for partition in task.inputs {
+                let offsets = self.log.describe(&partition.topic)?;
+                let offsets = offsets.offsets_of(partition.partition).cloned().unwrap_or_default();
+                // A task that has not been assigned yet has everything before it.
+                let next = done.and_then(|done| done.positions.get(&partition)).copied().unwrap_or(offsets.start);
+                inputs.push(InputStatus { partition, next, end: offsets.end });
+            }
+            let lag_events = inputs.iter().map(|input| input.end.0.saturating_sub(input.next.0)).sum();
+            let last = done.and_then(|done| done.last_accepted).filter(|_| lag_events > 0);
+            let lag_seconds = last.map_or(0.0, |accepted| Time::now().since(accepted).as_secs_f64());
+            tasks.push(TaskStatus { task: task.task, lag_events, lag_seconds, inputs });
+        }
+        Ok(PipelineStatus { name: name.clone(), state, counts, tasks })
+    }
+
+    /// How far the broadcast models are.
+    ///
+    /// # Errors
+    /// [`riverrun_log::ReadError`] when the ends of their topics cannot be read.
+    pub fn models(&self) -> Result<Vec<ModelStatus>, riverrun_log::ReadError> {
+        let started: BTreeSet<ModelName> =
+            self.started_models.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        let mut statuses = Vec::new();
+        for model in self.models.models().filter(|model| started.contains(&model.name)) {
+            let ends = self.log.describe(&model.from)?.offsets;
+            let reached = self.models.frontier(std::iter::once(&model.name));
+            let reached = reached.0.get(&model.name).cloned().unwrap_or_default();
+            for ((partition, next), offsets) in (0..).zip(reached).zip(ends) {
+                let partition = riverrun_event::Partition(partition);
+                statuses.push(ModelStatus { model: model.name.clone(), partition, next, end: offsets.end });
+            }
+        }
+        Ok(statuses)
+    }
+
+    /// Resolves with the pipeline and reason when one stops.
+    pub async fn stopped(&self) -> (PipelineName, String) {
+        let mut receivers: Vec<_> = self.running.iter().map(|(name, progress)| (name, progress.stopped())).collect();
+        loop {
+            for (name, receiver) in &mut receivers {
+                if let Some(reason) = receiver.borrow_and_update().clone() {
+                    return ((*name).clone(), reason);
+                }
+            }
+            // Stops are rare and final, so looking now and then is enough.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Lets every worker commit what it has in hand, then ends them. Blocks until they have.
+    pub fn shutdown(&self) {
+        self.shutdown.send_replace(true);
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
+            if thread.join().is_err() {
+                tracing::error!(worker = name, "a worker had panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+/// Every topic the log must have: the declared ones and those of dead letters.
+#[must_use]
+pub fn topic_specs(topology: &Topology) -> Vec<TopicSpec> {
+    let kept_for_ever = |name, partitions| TopicSpec { name, partitions, retention: Retention::default() };
+    let declared = topology.topics.values().map(|topic| TopicSpec {
+        name: topic.name.clone(),
+        partitions: topic.partitions,
+        retention: Retention { age: topic.retention_age, partition_bytes: topic.retention_bytes },
+    });
+    let of_pipelines = topology.pipelines.values().map(|pipeline| {
+        kept_for_ever(TopicName::dead_letters_of(&pipeline.name), topology.task_count(pipeline).max(1))
+    });
+    let of_models = topology.models.values().map(|model| {
+        let partitions = topology.topics.get(&model.from).map_or(1, |topic| topic.partitions);
+        kept_for_ever(TopicName::dead_letters_of_model(&model.name), partitions)
+    });
+    declared.chain(of_pipelines).chain(of_models).collect()
+}
+
+/// The models that at least one pipeline does not keep in its own tasks.
+fn broadcast_models(topology: &Topology) -> impl Iterator<Item = riverrun_topology::Model> {
+    let broadcast = |model: &&riverrun_topology::Model| {
+        topology.pipelines.values().any(|pipeline| !is_own(topology, pipeline, model))
+    };
+    topology.models.values().filter(broadcast).cloned()
+}
+
+fn known(pipelines: &BTreeMap<PipelineName, Pipeline>) -> String {
+    pipelines.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

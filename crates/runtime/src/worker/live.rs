@@ -1,0 +1,152 @@
+//! The live work of a pipeline: read what is new, wait a bounded while for models that are behind, step, commit with an order
+//! record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use riverrun_event::{ModelName, Offset};
+use riverrun_log::{Assigned, InputRange, Log, Order, TaskCommit};
+use riverrun_topology::Topology;
+use tokio::sync::watch;
+
+use super::stepping::{READ_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from};
+use super::{Gathered, Interruption, Work};
+use crate::metrics::Metrics;
+use crate::models::{Frontier, ModelStore};
+use crate::progress::Progress;
+
+/// How long a commit waits for models that are behind what was durable when its input was read. An update acknowledged before
+/// an event was sent is thereby seen by it, unless the model's task is stuck.
+const MODEL_WAIT: Duration = Duration::from_millis(500);
+
+/// The tasks of a running pipeline.
+pub(crate) struct Live {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) topology: Arc<Topology>,
+    pub(crate) stepping: Stepping,
+    pub(crate) models: Arc<ModelStore>,
+    /// How far the models must be before the first event: their ends when the runtime started.
+    pub(crate) models_at_start: Frontier,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) metrics: Metrics,
+    pub(crate) shutdown: watch::Receiver<bool>,
+}
+
+impl Work for Live {
+    type Task = SteppingTask;
+
+    fn label(&self) -> &str {
+        self.stepping.pipeline.name.as_str()
+    }
+
+    fn open(&self, assigned: Assigned) -> Result<SteppingTask, Interruption> {
+        Ok(self.stepping.open(assigned))
+    }
+
+    async fn gather(&self, task: &mut SteppingTask) -> Result<Gathered, Interruption> {
+        let mut inputs = Vec::new();
+        for (input, next) in &task.positions {
+            let records = read_from(self.log.as_ref(), input, *next, READ_BYTES_MAX)?;
+            if let (Some(first), Some(last)) = (records.first(), records.last()) {
+                inputs.push((input.clone(), first.position.offset, last.position.offset.next(), records));
+            }
+        }
+        if inputs.is_empty() || !self.models_are_ready().await? {
+            return Ok(Gathered::default());
+        }
+        let frontier = self.stepping.frontier();
+        let mut commit = task.commit();
+        let mut order = Order { ranges: Vec::new(), frontiers: frontier.to_record() };
+        let mut stop = None;
+        for (input, from, mut to, records) in inputs {
+            if let Stepped::StoppedAt(offset, reason) =
+                self.stepping.step_all(task, &records, Some(&frontier), &mut commit)?
+            {
+                (to, stop) = (offset, Some(reason));
+            }
+            task.positions.insert(input.clone(), to);
+            commit.positions.push((input.clone(), to));
+            if from < to {
+                order.ranges.push(InputRange { input, from, to });
+            }
+            if stop.is_some() {
+                break;
+            }
+        }
+        Ok(Gathered { commit: finish(task, commit, order), stop, finished: false })
+    }
+
+    fn committed(&self, task: &mut SteppingTask) {
+        let counts = task.take_counts();
+        self.metrics.count(self.label(), counts);
+        self.progress.update(task.ownership.task, counts, |progress| {
+            progress.positions.clone_from(&task.positions);
+            progress.last_accepted = task.last_accepted;
+        });
+    }
+}
+
+/// Nothing to commit when the very first event stopped the pipeline.
+fn finish(task: &mut SteppingTask, mut commit: TaskCommit, order: Order) -> Option<TaskCommit> {
+    if order.ranges.is_empty() {
+        return None;
+    }
+    commit.state = task.state.get_mut().take_changes();
+    commit.order = Some(order);
+    Some(commit)
+}
+
+impl Live {
+    /// Waits until the models are as far as they were at start (for as long as it takes), then a bounded while until they are
+    /// as far as is durable now. False when the runtime shuts down meanwhile.
+    async fn models_are_ready(&self) -> Result<bool, Interruption> {
+        let mut shutdown = self.shutdown.clone();
+        if self.is_behind(&self.models_at_start) {
+            tokio::select! {
+                () = self.reached(&self.models_at_start) => {}
+                _ = shutdown.wait_for(|stop| *stop) => return Ok(false),
+            }
+        }
+        let ends = model_ends(self.log.as_ref(), &self.topology, self.stepping.broadcast_models())?;
+        if self.is_behind(&ends) && tokio::time::timeout(MODEL_WAIT, self.reached(&ends)).await.is_err() {
+            tracing::warn!(
+                pipeline = self.label(),
+                "models are behind; their newest updates are not in these snapshots"
+            );
+        }
+        Ok(true)
+    }
+
+    fn is_behind(&self, goal: &Frontier) -> bool {
+        let reached = self.stepping.frontier();
+        goal.0.iter().any(|(model, offsets)| {
+            let behind = |(index, end): (usize, &Offset)| {
+                reached.0.get(model).and_then(|offsets| offsets.get(index)).is_none_or(|next| next < end)
+            };
+            offsets.iter().enumerate().any(behind)
+        })
+    }
+
+    async fn reached(&self, goal: &Frontier) {
+        let mut moved = self.models.moved();
+        while self.is_behind(goal) {
+            if moved.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The durable ends of the topics that feed `models`.
+pub(crate) fn model_ends<'a>(
+    log: &dyn Log,
+    topology: &Topology,
+    models: impl Iterator<Item = &'a ModelName>,
+) -> Result<Frontier, Interruption> {
+    let mut ends = Frontier::default();
+    for model in models.filter_map(|name| topology.models.get(name)) {
+        let described = log.describe(&model.from).map_err(|error| Interruption::Restart(error.to_string()))?;
+        ends.0.insert(model.name.clone(), described.offsets.iter().map(|offsets| offsets.end).collect());
+    }
+    Ok(ends)
+}

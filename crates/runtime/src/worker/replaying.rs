@@ -1,0 +1,210 @@
+//! The work of a replay: the pipeline again, from a fresh state, into another topic.
+//!
+//! Followed, it takes the inputs in the recorded order and the models within the recorded frontiers, so it gives the same bytes,
+//! however many workers there are and however often it is interrupted. Recomputed, it reads the inputs as they are and takes
+//! models by event time alone; it may differ, which is its use. A replay writes no dead letters.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use riverrun_event::{Offset, OperatorName, Record, TopicPartition};
+use riverrun_log::{Assigned, GroupName, InputRange, Log, Order, StateChange, StateRead, TaskCommit};
+use tokio::sync::watch;
+
+use super::stepping::{READ_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from};
+use super::{Gathered, Interruption, Work};
+use crate::metrics::Metrics;
+use crate::models::{Frontier, ModelStore};
+use crate::progress::Progress;
+
+/// Most order records taken for one commit; small commits of a quiet pipeline are replayed many at a time.
+const ORDERS_MAX: usize = 64;
+
+/// The row that holds the number of the next order record to follow.
+const NEXT_KEY: &[u8] = b"next";
+
+/// The tasks of a replay.
+pub(crate) struct Replaying {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) stepping: Stepping,
+    pub(crate) models: Arc<ModelStore>,
+    /// The group whose orders are followed.
+    pub(crate) followed: GroupName,
+    pub(crate) recompute: bool,
+    /// Where to start, per input partition.
+    pub(crate) starts: BTreeMap<TopicPartition, Offset>,
+    /// Where to end: what was processed when the replay was asked for.
+    pub(crate) ends: BTreeMap<TopicPartition, Offset>,
+    pub(crate) label: String,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) metrics: Metrics,
+    pub(crate) shutdown: watch::Receiver<bool>,
+}
+
+/// One task of a replay.
+pub(crate) struct ReplayTask {
+    stepping: SteppingTask,
+    next_order: u64,
+}
+
+impl Work for Replaying {
+    type Task = ReplayTask;
+
+    fn label(&self) -> &str {
+        &self.label
+    }
+
+    fn open(&self, assigned: Assigned) -> Result<ReplayTask, Interruption> {
+        let next_order = read_next(assigned.state.as_ref())?;
+        let mut stepping = self.stepping.open(assigned);
+        for (input, next) in &mut stepping.positions {
+            *next = (*next).max(self.starts.get(input).copied().unwrap_or_default());
+        }
+        Ok(ReplayTask { stepping, next_order })
+    }
+
+    async fn gather(&self, task: &mut ReplayTask) -> Result<Gathered, Interruption> {
+        let gathered = if self.recompute { self.recompute(task)? } else { self.follow(task).await? };
+        if gathered.finished {
+            self.progress.update(task.stepping.ownership.task, Default::default(), |progress| progress.finished = true);
+        }
+        Ok(gathered)
+    }
+
+    fn committed(&self, task: &mut ReplayTask) {
+        let task = &mut task.stepping;
+        let counts = task.take_counts();
+        self.metrics.count(&self.label, counts);
+        self.progress.update(task.ownership.task, counts, |progress| progress.positions.clone_from(&task.positions));
+    }
+}
+
+impl Replaying {
+    async fn follow(&self, task: &mut ReplayTask) -> Result<Gathered, Interruption> {
+        let failed = |error: riverrun_log::ReadError| Interruption::Restart(error.to_string());
+        let id = task.stepping.ownership.task;
+        let orders = self.log.orders(&self.followed, id, task.next_order, ORDERS_MAX).map_err(failed)?;
+        let mut commit = task.stepping.commit();
+        for (number, order) in orders.into_iter().filter(|(_, order)| self.is_wanted(order)) {
+            if !self.models_reached(&order).await {
+                return Ok(Gathered::default());
+            }
+            let frontier = Frontier::from_record(&order.frontiers);
+            for range in &order.ranges {
+                self.follow_range(&mut task.stepping, range, &frontier, &mut commit)?;
+            }
+            task.next_order = number + 1;
+            if commit.bytes() > READ_BYTES_MAX {
+                break;
+            }
+        }
+        if commit.positions.is_empty() {
+            return Ok(Gathered { finished: true, ..Gathered::default() });
+        }
+        commit.state = task.stepping.state.get_mut().take_changes();
+        commit.state.push(next_row(task.next_order)?);
+        Ok(Gathered { commit: Some(commit), ..Gathered::default() })
+    }
+
+    /// Whether the order was there when the replay was asked for; its commit moved all its ranges at once.
+    fn is_wanted(&self, order: &Order) -> bool {
+        order.ranges.iter().all(|range| self.ends.get(&range.input).is_some_and(|end| range.to <= *end))
+    }
+
+    fn follow_range(
+        &self,
+        task: &mut SteppingTask,
+        range: &InputRange,
+        frontier: &Frontier,
+        commit: &mut TaskCommit,
+    ) -> Result<(), Interruption> {
+        let mut next = range.from.max(self.starts.get(&range.input).copied().unwrap_or_default());
+        while next < range.to {
+            let mut records = read_from(self.log.as_ref(), &range.input, next, READ_BYTES_MAX)?;
+            records.retain(|record| record.position.offset < range.to);
+            let Some(last) = records.last() else { break };
+            next = last.position.offset.next();
+            self.step_all(task, &records, Some(frontier), commit)?;
+        }
+        task.positions.insert(range.input.clone(), range.to);
+        commit.positions.retain(|(input, _)| *input != range.input);
+        commit.positions.push((range.input.clone(), range.to));
+        Ok(())
+    }
+
+    fn recompute(&self, task: &mut ReplayTask) -> Result<Gathered, Interruption> {
+        let task = &mut task.stepping;
+        let mut commit = task.commit();
+        for (input, next) in task.positions.clone() {
+            let end = self.ends.get(&input).copied().unwrap_or_default();
+            if next >= end {
+                continue;
+            }
+            let mut records = read_from(self.log.as_ref(), &input, next, READ_BYTES_MAX)?;
+            records.retain(|record| record.position.offset < end);
+            self.step_all(task, &records, None, &mut commit)?;
+            let reached = records.last().map_or(end, |last| last.position.offset.next());
+            task.positions.insert(input.clone(), reached);
+            commit.positions.push((input, reached));
+        }
+        if commit.positions.is_empty() {
+            return Ok(Gathered { finished: true, ..Gathered::default() });
+        }
+        commit.state = task.state.get_mut().take_changes();
+        Ok(Gathered { commit: Some(commit), ..Gathered::default() })
+    }
+
+    fn step_all(
+        &self,
+        task: &mut SteppingTask,
+        records: &[Record],
+        frontier: Option<&Frontier>,
+        commit: &mut TaskCommit,
+    ) -> Result<(), Interruption> {
+        match self.stepping.step_all(task, records, frontier, commit)? {
+            Stepped::All => Ok(()),
+            Stepped::StoppedAt(_, reason) => Err(Interruption::Stop(reason)),
+        }
+    }
+
+    /// Waits until the models have caught up with what the recorded commit knew; false at shutdown.
+    async fn models_reached(&self, order: &Order) -> bool {
+        let behind = || {
+            let reached = self.stepping.frontier();
+            order.frontiers.iter().any(|goal| {
+                let offsets = reached.0.get(&goal.model);
+                let index = usize::try_from(goal.partition.0).unwrap_or(usize::MAX);
+                offsets.and_then(|offsets| offsets.get(index)).is_none_or(|next| *next < goal.next)
+            })
+        };
+        let (mut moved, mut shutdown) = (self.models.moved(), self.shutdown.clone());
+        while behind() {
+            tokio::select! {
+                _ = moved.changed() => {}
+                _ = shutdown.wait_for(|stop| *stop) => return false,
+            }
+        }
+        true
+    }
+}
+
+fn owner_of_next() -> Result<OperatorName, Interruption> {
+    OperatorName::internal("_replay").map_err(|error| Interruption::Stop(error.to_string()))
+}
+
+fn next_row(next: u64) -> Result<StateChange, Interruption> {
+    let value = Some(Bytes::copy_from_slice(&next.to_be_bytes()));
+    Ok(StateChange { operator: owner_of_next()?, key: Bytes::from_static(NEXT_KEY), value })
+}
+
+fn read_next(state: &dyn StateRead) -> Result<u64, Interruption> {
+    let row = state.get(&owner_of_next()?, NEXT_KEY).map_err(|error| Interruption::Restart(error.to_string()))?;
+    match row {
+        None => Ok(0),
+        Some(row) => match <[u8; 8]>::try_from(&row[..]) {
+            Ok(bytes) => Ok(u64::from_be_bytes(bytes)),
+            Err(_) => Err(Interruption::Stop("the stored place of the replay cannot be read".to_owned())),
+        },
+    }
+}

@@ -1,0 +1,134 @@
+//! The store: one database in one directory, opened by one process at a time.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fjall::{CompressionType, Database};
+
+use crate::batch::Batch;
+use crate::error::{KeyspaceError, OpenError, describe};
+use crate::keyspace::{Keyspace, Shape};
+use crate::snapshot::Snapshot;
+
+/// How much the store may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// Bytes of blocks and values kept in memory after they were read.
+    pub cache_bytes: u64,
+    /// Bytes of journals before the oldest is emptied by flushing; bounds what an opening has to read back. At least 64 MiB.
+    pub journal_bytes_max: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            // fjall's own default; readers of a log go forward, so more brings little.
+            cache_bytes: 32 * 1024 * 1024,
+            // Two journals of 64 MiB: one being written, one being flushed. fjall's 512 MiB would have to be read after a crash.
+            journal_bytes_max: 128 * 1024 * 1024,
+        }
+    }
+}
+
+/// An open store; cheap to clone. The files close when the last clone, keyspace and snapshot are gone.
+#[derive(Clone)]
+pub struct Store {
+    database: Database,
+    poisoned: Arc<AtomicBool>,
+}
+
+/// fjall refuses fewer (`max_journaling_size`).
+const JOURNAL_BYTES_MIN: u64 = 64 * 1024 * 1024;
+
+impl Store {
+    /// Whether a store was ever completely created in `path`.
+    #[must_use]
+    pub fn exists(path: &Path) -> bool {
+        path.join("version").exists()
+    }
+
+    /// Opens the store in `path`, creating it if there is none.
+    ///
+    /// # Errors
+    /// [`OpenError`] tells a lock from damage from what the operating system refused.
+    pub fn open(path: &Path, tuning: Tuning) -> Result<Self, OpenError> {
+        Self::check_catalogue(path)?;
+        let builder = Database::builder(path)
+            .cache_size(tuning.cache_bytes)
+            .max_journaling_size(tuning.journal_bytes_max.max(JOURNAL_BYTES_MIN))
+            // Large values come compressed by their writer; compressing them again costs time and saves nothing.
+            .journal_compression(CompressionType::None)
+            // Every batch states how durable it must be; nothing else is to touch the journal.
+            .manual_journal_persist(true)
+            // One thread flushes, one compacts: neither may wait for the other, and more would take cores from workers.
+            .worker_threads(2);
+        // fjall asserts on some kinds of damage instead of answering them.
+        let database = catch_unwind(AssertUnwindSafe(|| builder.open()))
+            .map_err(|_| OpenError::Damaged("the storage engine gave up while reading it back".to_owned()))??;
+        Ok(Self { database, poisoned: Arc::default() })
+    }
+
+    /// fjall takes a store whose catalogue of keyspaces vanished for an empty one and deletes every keyspace's folder as
+    /// unreferenced. So that is looked for before fjall is asked.
+    fn check_catalogue(path: &Path) -> Result<(), OpenError> {
+        let keyspaces = path.join("keyspaces");
+        if !Self::exists(path) || !keyspaces.join("1").exists() || keyspaces.join("0").join("current").exists() {
+            return Ok(());
+        }
+        Err(OpenError::Damaged("the catalogue of keyspaces (keyspaces/0/current) is missing".to_owned()))
+    }
+
+    /// Names of all keyspaces.
+    #[must_use]
+    pub fn keyspaces(&self) -> Vec<String> {
+        self.database.list_keyspace_names().iter().map(ToString::to_string).collect()
+    }
+
+    /// The keyspace of this name, created with the tuning of `shape` when it does not exist.
+    ///
+    /// # Errors
+    /// [`KeyspaceError`] when it cannot be created.
+    pub fn keyspace(&self, name: &str, shape: Shape) -> Result<Keyspace, KeyspaceError> {
+        self.database
+            .keyspace(name, || shape.options().manual_journal_persist(true))
+            .map(Keyspace)
+            .map_err(|error| KeyspaceError::Failed { name: name.to_owned(), detail: describe(&error) })
+    }
+
+    /// Deletes a keyspace with all its rows. Its files go when the last handle and snapshot do.
+    ///
+    /// # Errors
+    /// [`KeyspaceError`] when it cannot be deleted.
+    pub fn delete_keyspace(&self, keyspace: Keyspace) -> Result<(), KeyspaceError> {
+        let name = keyspace.name().to_owned();
+        self.database
+            .delete_keyspace(keyspace.0)
+            .map_err(|error| KeyspaceError::Failed { name, detail: describe(&error) })
+    }
+
+    /// A new batch.
+    #[must_use]
+    pub fn batch(&self) -> Batch {
+        Batch::new(self.database.batch(), Arc::clone(&self.poisoned))
+    }
+
+    /// Everything as it stands now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.database.snapshot())
+    }
+
+    /// Whether a write or sync failed: the store takes no more batches, reads go on.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    /// Bytes on disk, journal included; `None` where the operating system does not say.
+    #[must_use]
+    pub fn disk_bytes(&self) -> Option<u64> {
+        self.database.disk_space().ok()
+    }
+}

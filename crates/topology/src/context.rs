@@ -1,0 +1,78 @@
+//! What a step may see besides its event, and how it answers.
+
+use bytes::Bytes;
+use riverrun_event::{ModelName, OperatorName, Position, Time};
+
+use crate::draft::Draft;
+
+/// What the runtime hands to an operator: the models as of the event, and the keyed state of the task.
+pub struct StepContext<'a> {
+    /// The models as they were at the event's time, within the frontier of this commit.
+    pub models: &'a mut dyn Models,
+    /// The task's state, including what earlier steps of the same commit changed.
+    pub state: &'a mut dyn KeyedState,
+}
+
+/// Looks up model versions.
+pub trait Models {
+    /// The version of the entity `key` that was in force at `at`; `None` when it was unknown or deleted then.
+    ///
+    /// # Errors
+    /// [`StepError::Fatal`] when the model's store cannot be read.
+    fn version(&mut self, model: &ModelName, key: &[u8], at: Time) -> Result<Option<ModelVersion>, StepError>;
+}
+
+/// One version of an entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelVersion {
+    /// The event it comes from.
+    pub position: Position,
+    /// The entity's data, JSON text.
+    pub data: Bytes,
+}
+
+/// Keyed state of a task, one row per (operator, key).
+pub trait KeyedState {
+    /// The row's value.
+    ///
+    /// # Errors
+    /// [`StepError::Fatal`] when the state cannot be read.
+    fn get(&mut self, operator: &OperatorName, key: &[u8]) -> Result<Option<Bytes>, StepError>;
+
+    /// Puts the row, or deletes it when `value` is `None`. It is kept only if the step succeeds and its commit happens.
+    fn put(&mut self, operator: &OperatorName, key: &[u8], value: Option<Bytes>);
+}
+
+/// Where an event goes after an operator.
+#[derive(Debug)]
+pub enum Flow {
+    /// On to the next operator.
+    Pass,
+    /// Nowhere; the pipeline is done with it.
+    Drop,
+    /// These events go on in its place, in order.
+    Replace(Vec<Draft>),
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// The event is at fault; the pipeline's `on_error` decides.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// Not the event's fault (state cannot be read); the worker's tasks restart from the last commit.
+    #[error("{0}")]
+    Fatal(String),
+}
+
+/// An event that a step could not process.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code} in {operator}: {message}")]
+pub struct EventError {
+    /// Stable code with a page in docs/errors, for example `RR0301`.
+    pub code: &'static str,
+    /// The operator that failed.
+    pub operator: OperatorName,
+    /// What happened and what was expected.
+    pub message: String,
+}

@@ -1,0 +1,88 @@
+//! The topology as JSON, for programs. Names are those of the app file; durations are in milliseconds.
+
+use serde_json::{Map, Value, json};
+
+use crate::expression::Expression;
+use crate::model::Model;
+use crate::operators::Operator;
+use crate::pipeline::Pipeline;
+use crate::topic::Topic;
+use crate::topology::Topology;
+
+pub(super) fn render(topology: &Topology) -> String {
+    let described = json!({
+        "app": topology.app.as_str(),
+        "topics": topology.topics.values().map(topic).collect::<Vec<_>>(),
+        "models": topology.models.values().map(model).collect::<Vec<_>>(),
+        "pipelines": topology.pipelines.values().map(|declared| pipeline(topology, declared)).collect::<Vec<_>>(),
+    });
+    format!("{described:#}\n")
+}
+
+fn source(expression: Option<&Expression>) -> Value {
+    expression.map_or(Value::Null, |expression| expression.source().into())
+}
+
+fn topic(topic: &Topic) -> Value {
+    json!({
+        "name": topic.name.as_str(),
+        "partitions": topic.partitions,
+        "key": source(topic.key.as_ref()),
+        "id": source(topic.id.as_ref()),
+        "time": source(topic.time.as_ref()),
+        "accept": topic.accept.iter().map(|pattern| pattern.0.as_str()).collect::<Vec<_>>(),
+        "retention_age_ms": topic.retention_age.map(|age| age.as_millis().min(u128::from(u64::MAX)) as u64),
+        "retention_bytes": topic.retention_bytes,
+    })
+}
+
+fn model(model: &Model) -> Value {
+    json!({
+        "name": model.name.as_str(),
+        "from": model.from.as_str(),
+        "when": source(model.when.as_ref()),
+        "key": source(model.key.as_ref()),
+        "merge": source(model.merge.as_ref()),
+        "history_ms": model.history.map(|history| history.as_millis().min(u128::from(u64::MAX)) as u64),
+    })
+}
+
+fn pipeline(topology: &Topology, pipeline: &Pipeline) -> Value {
+    let steps = pipeline.steps.iter().map(|step| {
+        json!({ "name": step.name.as_str(), "verb": step.operator.verb(), step.operator.verb(): operator(&step.operator) })
+    });
+    json!({
+        "name": pipeline.name.as_str(),
+        "from": pipeline.from.iter().map(|topic| topic.as_str()).collect::<Vec<_>>(),
+        "steps": steps.collect::<Vec<_>>(),
+        "to": pipeline.to.as_str(),
+        "on_error": pipeline.on_error.word(),
+        "tasks": topology.task_count(pipeline),
+    })
+}
+
+/// What the app file states for the operator.
+fn operator(operator: &Operator) -> Value {
+    match operator {
+        Operator::Filter(filter) => filter.condition.source().into(),
+        Operator::Set(set) => set
+            .fields
+            .iter()
+            .map(|(path, source)| json!({ "field": path.to_string(), "value": source.source() }))
+            .collect(),
+        Operator::Remove(remove) => remove.fields.iter().map(|path| Value::from(path.to_string())).collect(),
+        Operator::Rename(rename) => {
+            rename.fields.iter().map(|(from, to)| json!({ "from": from.to_string(), "to": to.to_string() })).collect()
+        }
+        Operator::Snapshot(snapshot) => {
+            let entry = |entry: &crate::operators::snapshot::SnapshotModel| json!({ "model": entry.model.as_str(), "key": entry.key.source(), "as": entry.place.to_string() });
+            snapshot.models.iter().map(entry).collect()
+        }
+        Operator::Transform(transform) => {
+            let mut described = Map::new();
+            described.insert("name".to_owned(), transform.transformer_name.as_str().into());
+            described.insert("registered".to_owned(), transform.transformer.is_some().into());
+            described.into()
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The three renderings of one topology.
+
+use std::time::Duration;
+
+use super::{DescribeFormat, duration, size};
+use crate::{OnError, Topology};
+
+fn topology() -> Topology {
+    Topology::builder("flights")
+        .topic("flights", |topic| topic.partitions(4).key("data.tailnum").accept("flight.*"))
+        .topic("planes", |topic| {
+            topic.partitions(1).key("data.tailnum").retention_age(Duration::from_secs(86_400 * 30))
+        })
+        .model("plane", "planes", |model| model.history(Duration::from_secs(86_400 * 400)).when("data.seats > 0"))
+        .pipeline("departures", |pipeline| {
+            pipeline
+                .from("flights")
+                .filter("data.dep_time\n  != null")
+                .snapshot("plane", "data.tailnum")
+                .set_all([("data.hours", "data.air_time / 60"), ("data.note", "'a \"b\"'")])
+                .remove(["data.year"])
+                .to("departures")
+                .on_error(OnError::Skip)
+        })
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn text_is_aligned() {
+    assert_eq!(
+        topology().describe(DescribeFormat::Text),
+        "\
+app flights
+
+topics
+  departures  4 partitions                    kept for ever
+  flights     4 partitions  key data.tailnum  kept for ever  accepts flight.*
+  planes      1 partition   key data.tailnum  kept 30d
+
+models
+  plane  from planes  history 400d  when data.seats > 0
+
+pipeline departures: flights -> departures  (4 tasks, on error skip)
+  filter-1    filter    data.dep_time != null
+  snapshot-1  snapshot  plane of data.tailnum -> data.snapshot.plane
+  set-1       set       data.hours = data.air_time / 60
+                        data.note = 'a \"b\"'
+  remove-1    remove    data.year
+"
+    );
+}
+
+#[test]
+fn dot_is_quoted() {
+    let dot = topology().describe(DescribeFormat::Dot);
+    assert!(dot.starts_with("digraph \"flights\" {\n") && dot.ends_with("}\n"), "{dot}");
+    for line in [
+        "  \"topic flights\" [shape=box, label=\"flights\\l4 x\"];",
+        "  \"topic planes\" -> \"model plane\";",
+        "  \"model plane\" -> \"pipeline departures\" [style=dashed];",
+        "  \"pipeline departures\" -> \"topic departures\";",
+    ] {
+        assert!(dot.lines().any(|found| found == line), "{line} in\n{dot}");
+    }
+    assert!(dot.contains("data.note = 'a \\\"b\\\"'\\l"), "{dot}");
+}
+
+#[test]
+fn json_can_be_read() {
+    let json: serde_json::Value = serde_json::from_str(&topology().describe(DescribeFormat::Json)).unwrap();
+    assert_eq!(json["pipelines"][0]["tasks"], 4);
+    assert_eq!(json["pipelines"][0]["steps"][1]["snapshot"][0]["as"], "data.snapshot.plane");
+    assert_eq!(json["models"][0]["history_ms"], 34_560_000_000_u64);
+    assert_eq!(json["topics"][1]["accept"][0], "flight.*");
+}
+
+#[test]
+fn units_are_the_largest_whole_ones() {
+    let shown = [0, 90, 120, 7_200, 129_600, 864_000].map(|seconds| duration(Duration::from_secs(seconds)));
+    assert_eq!(shown, ["0s", "90s", "2m", "2h", "36h", "10d"]);
+    assert_eq!(duration(Duration::from_millis(1_500)), "1500ms");
+    assert_eq!([1, 1_024, 3 << 20, 5 << 30].map(size), ["1B", "1KiB", "3MiB", "5GiB"]);
+}

@@ -1,0 +1,92 @@
+//! The topology as aligned text.
+
+use crate::model::Model;
+use crate::pipeline::Pipeline;
+use crate::topic::Topic;
+use crate::topology::Topology;
+
+use super::{duration, lines_of, one_line, size};
+
+pub(super) fn render(topology: &Topology) -> String {
+    let mut text = format!("app {}\n", topology.app);
+    section(&mut text, "topics", topology.topics.values().map(topic));
+    section(&mut text, "models", topology.models.values().map(model));
+    for pipeline in topology.pipelines.values() {
+        text.push_str(&describe_pipeline(topology, pipeline));
+    }
+    text
+}
+
+/// A heading and rows of cells, each column as wide as its widest cell.
+fn section(text: &mut String, heading: &str, rows: impl Iterator<Item = Vec<String>>) {
+    let rows: Vec<Vec<String>> = rows.collect();
+    if !rows.is_empty() {
+        text.push_str(&format!("\n{heading}\n{}", aligned(&rows)));
+    }
+}
+
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells: String = row.iter().zip(&widths).map(|(cell, width)| format!("  {cell:width$}")).collect();
+        text.push_str(cells.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn topic(topic: &Topic) -> Vec<String> {
+    let plural = if topic.partitions == 1 { "" } else { "s" };
+    let key = topic.key.as_ref().map_or_else(String::new, |key| format!("key {}", one_line(key.source())));
+    let kept = match (topic.retention_age, topic.retention_bytes) {
+        (None, None) => "kept for ever".to_owned(),
+        (Some(age), None) => format!("kept {}", duration(age)),
+        (None, Some(bytes)) => format!("kept up to {} a partition", size(bytes)),
+        (Some(age), Some(bytes)) => format!("kept {}, up to {} a partition", duration(age), size(bytes)),
+    };
+    let mut cells = vec![topic.name.to_string(), format!("{} partition{plural}", topic.partitions), key, kept];
+    if !topic.accept.is_empty() {
+        let patterns: Vec<&str> = topic.accept.iter().map(|pattern| pattern.0.as_str()).collect();
+        cells.push(format!("accepts {}", patterns.join(", ")));
+    }
+    cells
+}
+
+fn model(model: &Model) -> Vec<String> {
+    let mut cells = vec![model.name.to_string(), format!("from {}", model.from)];
+    let history = model.history.map_or_else(|| "for ever".to_owned(), duration);
+    cells.push(format!("history {history}"));
+    let parts = [("when", &model.when), ("key", &model.key), ("merge", &model.merge)];
+    let parts =
+        parts.into_iter().filter_map(|(word, part)| Some(format!("{word} {}", one_line(part.as_ref()?.source()))));
+    cells.push(parts.collect::<Vec<_>>().join(", "));
+    cells
+}
+
+fn describe_pipeline(topology: &Topology, pipeline: &Pipeline) -> String {
+    let inputs: Vec<String> = pipeline.from.iter().map(ToString::to_string).collect();
+    let tasks = topology.task_count(pipeline);
+    let plural = if tasks == 1 { "" } else { "s" };
+    let mut text = format!(
+        "\npipeline {}: {} -> {}  ({tasks} task{plural}, on error {})\n",
+        pipeline.name,
+        inputs.join(", "),
+        pipeline.to,
+        pipeline.on_error.word()
+    );
+    let mut rows = Vec::new();
+    for step in &pipeline.steps {
+        let mut heads = [step.name.to_string(), step.operator.verb().to_owned()];
+        for line in lines_of(&step.operator) {
+            let [name, verb] = std::mem::take(&mut heads);
+            rows.push(vec![name, verb, line]);
+        }
+    }
+    text.push_str(&aligned(&rows));
+    text
+}

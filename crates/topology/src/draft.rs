@@ -1,0 +1,129 @@
+//! An event on its way through a pipeline: read by expressions, changed by operators, rendered once at the end.
+
+use riverrun_event::{Event, Time};
+
+use crate::document::{Document, DocumentError};
+
+/// An event that is being transformed. Its data is parsed when first asked for, once.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    event: Event,
+    accepted: Time,
+    document: Option<Document>,
+}
+
+/// Why the data of an event could not be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DataError {
+    /// The event has none.
+    #[error("the event has no data (it is a deletion), so nothing can be set in it")]
+    Absent,
+    /// The content type is not JSON.
+    #[error("the data is {0}, not JSON; only JSON data has fields")]
+    NotJson(String),
+    /// It says it is JSON but is not, or cannot be changed so.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+}
+
+impl Draft {
+    /// Starts from an event and the time it was accepted (which counts as its time where it has none).
+    #[must_use]
+    pub fn new(event: Event, accepted: Time) -> Self {
+        Self { event, accepted, document: None }
+    }
+
+    /// The event's own time, else the accept time.
+    #[must_use]
+    pub fn event_time(&self) -> Time {
+        self.event.time.unwrap_or(self.accepted)
+    }
+
+    /// When the event it started from was accepted.
+    #[must_use]
+    pub fn accepted(&self) -> Time {
+        self.accepted
+    }
+
+    /// The attributes of the event; its `data` may be stale until [`Self::into_event`].
+    #[must_use]
+    pub fn header(&self) -> &Event {
+        &self.event
+    }
+
+    /// The attributes of the event, to change; not its `data`.
+    pub fn header_mut(&mut self) -> &mut Event {
+        &mut self.event
+    }
+
+    /// The data as a document; `None` when the event has no data.
+    ///
+    /// # Errors
+    /// [`DataError`] when the data is not JSON.
+    pub fn document(&mut self) -> Result<Option<&mut Document>, DataError> {
+        if self.document.is_none() {
+            let Some(data) = &self.event.data else { return Ok(None) };
+            if !self.event.is_json() {
+                let content_type = self.event.content_type.as_deref().unwrap_or_default();
+                return Err(DataError::NotJson(content_type.to_owned()));
+            }
+            self.document = Some(Document::parse(data.clone())?);
+        }
+        Ok(self.document.as_mut())
+    }
+
+    /// The document, if it was asked for before.
+    pub(crate) fn opened(&self) -> Option<&Document> {
+        self.document.as_ref()
+    }
+
+    /// The event as it is now, its data rendered.
+    pub fn rendered(&mut self) -> &Event {
+        if let Some(document) = self.document.take_if(|document| document.is_changed()) {
+            self.event.data = Some(document.render());
+        }
+        &self.event
+    }
+
+    /// The event with all changes, its data rendered.
+    #[must_use]
+    pub fn into_event(mut self) -> Event {
+        self.rendered();
+        self.event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::document::Path;
+
+    fn draft(content_type: Option<&str>, data: Option<&'static str>) -> Draft {
+        let mut event = Event::new("1", "/test", "test");
+        event.content_type = content_type.map(Into::into);
+        event.data = data.map(Bytes::from);
+        Draft::new(event, Time::from_unix(7, 0))
+    }
+
+    #[test]
+    fn data_is_rendered_at_the_end() {
+        let mut changed = draft(None, Some("{\"a\": 1}"));
+        changed.document().unwrap().unwrap().set(&Path::parse("data.b").unwrap(), b"2").unwrap();
+        assert_eq!(changed.header().data.as_deref(), Some(&b"{\"a\": 1}"[..]));
+        assert_eq!(changed.rendered().data.as_deref(), Some(&b"{\"a\": 1,\"b\":2}"[..]));
+        assert_eq!(changed.into_event().data.as_deref(), Some(&b"{\"a\": 1,\"b\":2}"[..]));
+    }
+
+    #[test]
+    fn other_data_is_refused_by_name() {
+        assert!(draft(None, None).document().unwrap().is_none());
+        assert_eq!(
+            draft(Some("text/csv"), Some("a;b")).document().unwrap_err().to_string(),
+            "the data is text/csv, not JSON; only JSON data has fields"
+        );
+        assert!(matches!(draft(None, Some("{")).document(), Err(DataError::Document(_))));
+        assert_eq!(draft(None, None).event_time(), Time::from_unix(7, 0));
+    }
+}

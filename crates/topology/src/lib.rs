@@ -1,0 +1,32 @@
+//! A stream graph as data: topics, models, pipelines and the operators they are made of.
+//!
+//! A [`Topology`] says what is to happen; `runtime` makes it happen. Operators are pure: they see one event, the state and
+//! models handed to them through [`StepContext`], and answer with values. They never read a clock, a disk or a network.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+pub mod builder;
+pub mod context;
+pub mod describe;
+pub mod document;
+pub mod draft;
+pub mod expression;
+pub mod model;
+pub mod operators;
+pub mod pipeline;
+pub mod topic;
+pub mod topology;
+
+mod check;
+
+pub use builder::TopologyBuilder;
+pub use context::{EventError, Flow, KeyedState, ModelVersion, Models, StepContext, StepError};
+pub use describe::DescribeFormat;
+pub use draft::{DataError, Draft};
+pub use expression::{EvaluationError, Expression, ExpressionError, Value};
+pub use model::Model;
+pub use operators::Operator;
+pub use operators::transform::{Transform, TransformError, Transformer, TransformerState};
+pub use pipeline::{OnError, Pipeline, Step};
+pub use topic::{Topic, TypePattern};
+pub use topology::{Topology, TopologyError};

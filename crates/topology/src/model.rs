@@ -1,0 +1,32 @@
+//! A model: a keyed entity kept from a topic, with its history.
+
+use std::time::Duration;
+
+use riverrun_event::{ModelName, TopicName};
+
+use crate::expression::Expression;
+
+/// A declared model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Its name.
+    pub name: ModelName,
+    /// The topic that feeds it.
+    pub from: TopicName,
+    /// Which of the topic's events count; all without it.
+    pub when: Option<Expression>,
+    /// The entity an event is about; the event's key without it.
+    pub key: Option<Expression>,
+    /// The part of the data that is merged (JSON Merge Patch, RFC 7396) into what is known; without it an event's data replaces it.
+    pub merge: Option<Expression>,
+    /// How far back versions are kept, by event time; for ever without it.
+    pub history: Option<Duration>,
+}
+
+impl Model {
+    /// A model fed by every event of `from`, by the event's key, kept for ever.
+    #[must_use]
+    pub fn new(name: ModelName, from: TopicName) -> Self {
+        Self { name, from, when: None, key: None, merge: None, history: None }
+    }
+}

@@ -1,0 +1,87 @@
+//! The operators, one file each. All are pure: one event, its state and models in, values out.
+
+pub mod filter;
+pub mod remove;
+pub mod rename;
+pub mod set;
+pub mod snapshot;
+pub mod transform;
+
+#[cfg(test)]
+mod testing;
+
+use riverrun_event::OperatorName;
+
+use crate::context::{EventError, Flow, StepContext, StepError};
+use crate::document::Path;
+use crate::draft::{DataError, Draft};
+use crate::expression::EvaluationError;
+
+/// Every operator there is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operator {
+    /// Lets an event pass when a condition holds.
+    Filter(filter::Filter),
+    /// Sets fields of the data from expressions.
+    Set(set::Set),
+    /// Removes fields of the data.
+    Remove(remove::Remove),
+    /// Moves fields of the data to other places.
+    Rename(rename::Rename),
+    /// Puts the state of models at the event's time into its data.
+    Snapshot(snapshot::Snapshot),
+    /// Runs a transformer the service registered.
+    Transform(transform::Transform),
+}
+
+impl Operator {
+    /// The word of the app file for this operator.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Filter(_) => "filter",
+            Self::Set(_) => "set",
+            Self::Remove(_) => "remove",
+            Self::Rename(_) => "rename",
+            Self::Snapshot(_) => "snapshot",
+            Self::Transform(_) => "transform",
+        }
+    }
+
+    /// Applies the operator to one event.
+    ///
+    /// # Errors
+    /// [`StepError::Event`] when the event does not fit; [`StepError::Fatal`] when state or models cannot be read.
+    pub fn apply(
+        &self,
+        name: &OperatorName,
+        draft: &mut Draft,
+        context: &mut StepContext<'_>,
+    ) -> Result<Flow, StepError> {
+        match self {
+            Self::Filter(filter) => filter.apply(name, draft),
+            Self::Set(set) => set.apply(name, draft),
+            Self::Remove(remove) => remove.apply(name, draft),
+            Self::Rename(rename) => rename.apply(name, draft),
+            Self::Snapshot(snapshot) => snapshot.apply(name, draft, context.models),
+            Self::Transform(transform) => transform.apply(name, draft, context.state),
+        }
+    }
+}
+
+/// Sets a field of an event that has data.
+fn put(draft: &mut Draft, path: &Path, json: &[u8]) -> Result<(), DataError> {
+    Ok(draft.document()?.ok_or(DataError::Absent)?.set(path, json)?)
+}
+
+fn event_error(code: &'static str, operator: &OperatorName, message: String) -> StepError {
+    StepError::Event(EventError { code, operator: operator.clone(), message })
+}
+
+fn evaluation_failed(operator: &OperatorName, error: EvaluationError) -> StepError {
+    event_error("RR0301", operator, error.message)
+}
+
+fn data_failed(operator: &OperatorName, error: DataError) -> StepError {
+    event_error("RR0302", operator, error.to_string())
+}

@@ -1,0 +1,81 @@
+//! The whole graph of an app, and the checks that hold however it was declared.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use riverrun_event::{AppName, ModelName, PipelineName, TopicName};
+
+use crate::check;
+use crate::model::Model;
+use crate::operators::Operator;
+use crate::operators::transform::Transformer;
+use crate::pipeline::Pipeline;
+use crate::topic::Topic;
+
+/// Everything an app does, as data. The app file and the Rust builder give the same value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Topology {
+    /// The app's name.
+    pub app: AppName,
+    /// Its topics, implied ones included.
+    pub topics: BTreeMap<TopicName, Topic>,
+    /// Its models.
+    pub models: BTreeMap<ModelName, Model>,
+    /// Its pipelines.
+    pub pipelines: BTreeMap<PipelineName, Pipeline>,
+}
+
+/// Why a topology cannot run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TopologyError {
+    /// A transformer is named that nobody registered.
+    #[error("pipeline {pipeline} uses the transformer {transformer:?}, which is not compiled in")]
+    UnknownTransformer {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// The transformer.
+        transformer: String,
+    },
+    /// A name is used that is not declared, or in a way that cannot work; the text says which and what would.
+    #[error("{place}: {message}")]
+    Invalid {
+        /// Where, as a path of the app file (`pipelines.departures.from`).
+        place: String,
+        /// What is wrong and what was expected.
+        message: String,
+    },
+}
+
+impl Topology {
+    /// An app that declares nothing yet.
+    #[must_use]
+    pub fn new(app: AppName) -> Self {
+        Self { app, topics: BTreeMap::new(), models: BTreeMap::new(), pipelines: BTreeMap::new() }
+    }
+
+    /// Registers a transformer wherever the topology names it; false when it is named nowhere.
+    pub fn register(&mut self, name: &str, transformer: &Arc<dyn Transformer>) -> bool {
+        let mut used = false;
+        for step in self.pipelines.values_mut().flat_map(|pipeline| &mut pipeline.steps) {
+            if let Operator::Transform(transform) = &mut step.operator
+                && transform.transformer_name == name
+            {
+                transform.transformer = Some(Arc::clone(transformer));
+                used = true;
+            }
+        }
+        used
+    }
+
+    /// Everything that keeps the topology from running, all at once.
+    #[must_use]
+    pub fn check(&self) -> Vec<TopologyError> {
+        check::check(self)
+    }
+
+    /// How many tasks a pipeline has: the most partitions among its inputs.
+    #[must_use]
+    pub fn task_count(&self, pipeline: &Pipeline) -> u32 {
+        pipeline.from.iter().filter_map(|topic| self.topics.get(topic)).map(|topic| topic.partitions).max().unwrap_or(0)
+    }
+}

@@ -1,0 +1,22 @@
+//! Black-box fault tests: a server is loaded, killed and cut off from power, and everything it promised is checked from outside.
+//!
+//! Invariants: no code is shared with the product, not even an encoder; the ledger lies where no fault reaches; all randomness comes
+//! from one seed; whatever a run makes (processes, mounts, files) is gone when it ends, also after a failure or SIGINT.
+//! One seed gives the same requests and the same planned moments again; threads and disks still take their own time.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+pub mod check;
+pub mod disk;
+pub mod event;
+pub mod failure;
+pub mod http;
+pub mod ledger;
+pub mod load;
+pub mod position;
+pub mod random;
+pub mod reader;
+pub mod report;
+pub mod round;
+pub mod scenario;
+pub mod scenario_app;
+pub mod server;

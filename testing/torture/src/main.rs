@@ -1,0 +1,141 @@
+//! The command line of the fault tests: `short`, `full` and `sabotage`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, Parser, Subcommand};
+use riverrun_torture::failure::{Failure, Interruption, OrEnvironment};
+use riverrun_torture::report::say;
+use riverrun_torture::round::{Fault, Plan};
+use riverrun_torture::scenario::{run_rounds, run_sabotage};
+
+/// What shells give for a program that SIGINT ended.
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// Kills a server, cuts its disk off from power, and checks that it kept every promise
+#[derive(Parser)]
+#[command(name = "riverrun-torture", version)]
+struct Arguments {
+    #[command(subcommand)]
+    tier: Tier,
+}
+
+#[derive(Subcommand)]
+enum Tier {
+    /// 60 kills and 20 power cuts, within 4 minutes
+    Short(Faults),
+    /// 500 kills and 200 power cuts
+    Full(Faults),
+    /// Each sabotage switch of a server built with the feature `sabotage`; every one of them has to be noticed
+    Sabotage {
+        #[command(flatten)]
+        run: Run,
+        /// Faults a switch has to be noticed within
+        #[arg(long, default_value_t = 40)]
+        faults: u32,
+        /// Only these switches
+        switches: Vec<String>,
+    },
+}
+
+#[derive(Args)]
+struct Faults {
+    #[command(flatten)]
+    run: Run,
+    /// How many times kill -9
+    #[arg(long)]
+    kills: Option<u32>,
+    /// How many power cuts
+    #[arg(long)]
+    power_cuts: Option<u32>,
+}
+
+#[derive(Args)]
+struct Run {
+    /// The program under test, `torture-service`; without it the one beside this program
+    #[arg(long)]
+    server: Option<PathBuf>,
+    /// The seed of a run to be repeated; without it a new one, which is printed
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where temporary files go; the system's place without it
+    #[arg(long)]
+    directory: Option<PathBuf>,
+    /// Where ledger and server log are kept when something is wrong
+    #[arg(long)]
+    keep: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let tier = Arguments::parse().tier;
+    match Interruption::listen().and_then(|interruption| run(tier, &interruption)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(Failure::Interrupted) => {
+            say("interrupted; everything is cleaned up");
+            ExitCode::from(EXIT_INTERRUPTED)
+        }
+        Err(failure) => {
+            say(format!("cannot run: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(tier: Tier, interruption: &Interruption) -> Result<bool, Failure> {
+    match tier {
+        Tier::Short(faults) => run_faults(&faults, (60, 20), interruption),
+        Tier::Full(faults) => run_faults(&faults, (500, 200), interruption),
+        Tier::Sabotage { run, faults, switches } => {
+            let plan = Plan { faults, ..plan(&run)? };
+            run_sabotage(&plan, &switches, interruption)
+        }
+    }
+}
+
+fn run_faults(
+    arguments: &Faults,
+    (kills, power_cuts): (u32, u32),
+    interruption: &Interruption,
+) -> Result<bool, Failure> {
+    let kills = arguments.kills.unwrap_or(kills);
+    let power_cuts = arguments.power_cuts.unwrap_or(power_cuts);
+    let plan = plan(&arguments.run)?;
+    let mut is_good = true;
+    for (name, fault, faults) in [("kill -9", Fault::Kill, kills), ("power cut", Fault::PowerCut, power_cuts)] {
+        if faults > 0 {
+            is_good &= run_rounds(name, &Plan { fault, faults, ..plan.clone() }, interruption)?;
+        }
+    }
+    Ok(is_good)
+}
+
+/// The plan all scenarios of a run start from; prints its seed.
+fn plan(run: &Run) -> Result<Plan, Failure> {
+    let seed = match run.seed {
+        Some(seed) => seed,
+        None => SystemTime::now().duration_since(UNIX_EPOCH).or_environment("the clock is before 1970")?.as_secs(),
+    };
+    say(format!("seed {seed} (--seed {seed} sends the same again)"));
+    let program = match &run.server {
+        Some(program) => program.clone(),
+        None => beside_this_program("torture-service")?,
+    };
+    Ok(Plan {
+        program: std::path::absolute(&program).or_environment("cannot find the server")?,
+        directory: run.directory.clone().unwrap_or_else(std::env::temp_dir),
+        keep: run.keep.clone(),
+        seed,
+        fault: Fault::Kill,
+        faults: 0,
+        check_every: 10,
+        replay_each_check: false,
+        sabotage: None,
+    })
+}
+
+fn beside_this_program(name: &str) -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe().or_environment("cannot find this program")?;
+    Ok(own.parent().map_or_else(|| PathBuf::from(name), |directory: &Path| directory.join(name)))
+}

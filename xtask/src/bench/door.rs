@@ -1,0 +1,64 @@
+//! The HTTP door: single events at 64 connections and batches, each against the same handler over a bare group-commit file.
+//!
+//! The same load generator drives both servers and shares the machine with them. CPU and memory are the server's alone.
+
+use std::process::Command;
+
+use super::figures::Figures;
+use super::rounds::{self, Row};
+use super::server::{Server, Side};
+use super::{BARE, Place, Plan, in_process};
+use crate::{Failure, tree};
+
+const CONNECTIONS: &str = "64";
+
+/// Single events, then batches.
+pub(crate) fn http(plan: &Plan, place: &Place) -> Result<Vec<Row>, Failure> {
+    let loads = [
+        ("HTTP, single events, 64 connections", Load { events: plan.events(200_000), batch: 1 }),
+        ("HTTP, batches of 100, 64 connections", Load { events: plan.events(1_000_000), batch: 100 }),
+    ];
+    let mut rows = Vec::new();
+    for (what, load) in &loads {
+        let run = |side| load.run(side, place);
+        rows.push(rounds::alternate(what, plan.rounds(), || run(Side::Product), || run(Side::Bare))?);
+    }
+    Ok(rows)
+}
+
+/// What is sent to a server.
+pub(crate) struct Load {
+    pub(crate) events: u64,
+    /// Events a request.
+    pub(crate) batch: u64,
+}
+
+impl Load {
+    fn run(&self, side: Side, place: &Place) -> Result<Figures, Failure> {
+        let folder = place.fresh("server")?;
+        let mut server = Server::spawn(side, &folder)?;
+        server.accept_one("first")?;
+        let before = server.cpu_seconds()?;
+        let sent = self.send(&server)?;
+        let cpu_seconds = server.cpu_seconds()? - before;
+        let peak_memory_mb = server.peak_memory_mb()?;
+        server.stop()?;
+        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+        let millions = self.events as f64 / 1e6;
+        Ok(Figures { cpu_seconds_per_million: cpu_seconds / millions, peak_memory_mb, ..sent })
+    }
+
+    /// Sends all to a server; the figures are the sender's.
+    pub(crate) fn send(&self, server: &Server) -> Result<Figures, Failure> {
+        in_process::figures(self.command(server))
+    }
+
+    /// The sender.
+    pub(crate) fn command(&self, server: &Server) -> Command {
+        let mut command = Command::new(tree::release_program(BARE));
+        command.args(["load", "--connections", CONNECTIONS, "--url", &server.events_url()]);
+        command.args(["--events", &self.events.to_string(), "--batch", &self.batch.to_string()]);
+        command.arg("--flights").arg(in_process::flights());
+        command
+    }
+}

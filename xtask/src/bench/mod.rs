@@ -1,0 +1,136 @@
+//! `cargo xtask bench`: the product beside bare programs on the same machine in the same run, written to bench/RESULTS.md.
+//!
+//! Absolute rates say more about the machine than about the product, so every figure has its bare limit next to it and the
+//! ratio is what counts. Sides alternate round by round and medians are taken; bench/README.md says what each part does.
+//! This file reads the arguments and runs the parts; what a part is stands in its own file.
+
+mod door;
+mod figures;
+mod in_process;
+mod report;
+mod rounds;
+mod server;
+mod start;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::process::{self, cargo};
+use crate::{Failure, tree};
+
+const BARE: &str = "riverrun-bare";
+const PRODUCT: &str = "riverrun-bench-product";
+const SERVER: &str = "riverrun";
+
+/// Runs the parts that are named, or all, and writes the report when all ran.
+///
+/// # Errors
+/// An argument is unknown, a build failed, or a program ended badly.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
+    let plan = Plan::parse(arguments)?;
+    build()?;
+    let place = Place::create()?;
+    let mut rows = Vec::new();
+    if plan.has("append") {
+        rows.extend(in_process::append(&plan, &place)?);
+    }
+    if plan.has("pipeline") {
+        rows.push(in_process::pipeline(&plan, &place)?);
+    }
+    if plan.has("http") {
+        rows.extend(door::http(&plan, &place)?);
+    }
+    let starts = if plan.has("start") { start::starts(&plan, &place)? } else { Vec::new() };
+    let text = report::render(&plan, &rows, &starts);
+    println!("\n{text}");
+    if plan.parts.is_empty() && !plan.quick {
+        let path = tree::root().join("bench/RESULTS.md");
+        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+        println!("written to bench/RESULTS.md");
+    }
+    Ok(())
+}
+
+/// The parts there are.
+const PARTS: [&str; 4] = ["append", "pipeline", "http", "start"];
+
+/// What is measured, and how long.
+pub(crate) struct Plan {
+    /// The parts named; all when empty.
+    parts: Vec<String>,
+    /// A look rather than a measurement: few events, one round, nothing written.
+    quick: bool,
+}
+
+impl Plan {
+    fn parse(arguments: &[String]) -> Result<Self, Failure> {
+        let mut plan = Self { parts: Vec::new(), quick: false };
+        for argument in arguments {
+            match argument.as_str() {
+                "--quick" => plan.quick = true,
+                part if PARTS.contains(&part) => plan.parts.push(part.to_owned()),
+                unknown => {
+                    return Err(format!("unknown part {unknown:?}; there are {} and --quick", PARTS.join(", ")).into());
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    fn has(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|named| named == part)
+    }
+
+    /// How often each side runs; odd, so that the median is a run that happened.
+    fn rounds(&self) -> usize {
+        if self.quick { 1 } else { 3 }
+    }
+
+    /// `events`, or a tenth of them for a quick look.
+    fn events(&self, events: u64) -> u64 {
+        if self.quick { events / 10 } else { events }
+    }
+}
+
+fn build() -> Result<(), Failure> {
+    let mut command = cargo(&["build", "--release"]);
+    for package in [BARE, PRODUCT, "riverrun-cli"] {
+        command.args(["--package", package]);
+    }
+    process::run(command)
+}
+
+/// Where both sides keep their files: on the disk of the target folder, since a memory file system syncs for nothing.
+/// Removed when dropped.
+pub(crate) struct Place(PathBuf);
+
+impl Place {
+    fn create() -> Result<Self, Failure> {
+        let path = tree::target_dir().join(format!("bench-{}", std::process::id()));
+        fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A new, empty folder in it.
+    pub(crate) fn fresh(&self, name: &str) -> Result<PathBuf, Failure> {
+        let path = self.0.join(name);
+        if path.exists() {
+            fs::remove_dir_all(&path)?;
+        }
+        fs::create_dir_all(&path)?;
+        Ok(path)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("{} was not removed: {error}", self.0.display());
+        }
+    }
+}

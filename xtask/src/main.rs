@@ -1,0 +1,56 @@
+//! Every automation of the project, run as `cargo xtask <command>`.
+//!
+//! This file only dispatches: each command is a module. Nothing here is part of the product, and nothing in the product
+//! depends on it.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks to its terminal")]
+
+mod bench;
+mod demo;
+mod process;
+mod test;
+mod tidy;
+mod torture;
+mod tree;
+
+use std::process::ExitCode;
+
+/// What went wrong, ready to be printed.
+type Failure = Box<dyn std::error::Error>;
+
+const USAGE: &str = "\
+cargo xtask <command>
+
+  test [FILTER] [--no-torture]   everything: unit, integration and doc tests, the demo, the short fault tier
+  tidy [--index]                 the rules of the tree: crate table, sizes, error pages, links, licences;
+                                 --index writes the index of error pages anew
+  torture [ARGUMENTS]            the full fault tier; arguments go to riverrun-torture
+  torture sabotage [ARGUMENTS]   builds with each guarantee broken in turn; every one must turn the fault tier red
+  bench [PART ...] [--quick]     the product beside bare programs; writes bench/RESULTS.md";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", Default::default()),
+    };
+    let outcome = match command {
+        "test" => test::run(rest),
+        "tidy" => tidy::run(rest),
+        "torture" => torture::run(rest),
+        "bench" => bench::run(rest),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        unknown => Err(format!("there is no command {unknown:?}\n\n{USAGE}").into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask {command}: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

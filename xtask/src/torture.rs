@@ -1,0 +1,59 @@
+//! `cargo xtask torture`: builds the fault tester and the service it torments, and runs them.
+//!
+//! The tester shares no code with the product; it starts the service as a process, kills it, cuts its power, and compares
+//! what it finds with its own ledger. The sabotage tier builds the service with switches that break one guarantee each, in a
+//! target folder of its own, so that no such build can be mistaken for the product.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::process::{self, cargo};
+use crate::{Failure, tree};
+
+const TESTER: &str = "riverrun-torture";
+const SERVICE: &str = "riverrun-torture-service";
+/// What the service's program is called.
+const SERVICE_PROGRAM: &str = "torture-service";
+
+/// Runs the full tier, or the tier named first; the other arguments go to the tester.
+///
+/// # Errors
+/// A build failed, or a fault was not survived.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
+    let (tier, rest) = match arguments.split_first() {
+        Some((tier, rest)) if !tier.starts_with('-') => (tier.as_str(), rest),
+        _ => ("full", arguments),
+    };
+    build()?;
+    let mut tester = if tier == "sabotage" { sabotage()? } else { command(tier) };
+    tester.args(rest);
+    process::run(tester)
+}
+
+/// Builds the tester and the service as released.
+///
+/// # Errors
+/// The build failed.
+pub(crate) fn build() -> Result<(), Failure> {
+    process::run(cargo(&["build", "--release", "--package", TESTER, "--package", SERVICE]))
+}
+
+/// The tester for a tier, against the service as released.
+pub(crate) fn command(tier: &str) -> Command {
+    tester(tier, &tree::release_program(SERVICE_PROGRAM))
+}
+
+/// The tester for the sabotage tier, against a service that can be told to break its guarantees.
+fn sabotage() -> Result<Command, Failure> {
+    let folder = tree::target_dir().join("sabotage");
+    let mut build = cargo(&["build", "--release", "--package", SERVICE, "--features", "sabotage"]);
+    build.arg("--target-dir").arg(&folder);
+    process::run(build)?;
+    Ok(tester("sabotage", &folder.join("release").join(SERVICE_PROGRAM)))
+}
+
+fn tester(tier: &str, service: &Path) -> Command {
+    let mut command = Command::new(tree::release_program(TESTER));
+    command.arg(tier).arg("--server").arg(service);
+    command
+}

@@ -118,11 +118,7 @@ fn check(topology: &Topology, root: &Node, diagnostics: &mut Vec<Diagnostic>) {
         let span = place::find(root, &place);
         let reported = diagnostics.iter().any(|known| span.contains(known.span) || known.span.contains(span));
         if !reported {
-            diagnostics.push(
-                Diagnostic::error(codes::TOPOLOGY, span, message)
-                    .note("this one")
-                    .help("see docs/app-file.md for what goes together"),
-            );
+            diagnostics.push(Diagnostic::error(codes::TOPOLOGY, span, message).note("this one"));
         }
     }
 }

@@ -31,20 +31,23 @@ First steps:
 Exit codes: 0 success, 1 failure, 2 wrong command line.
 Errors have a code; docs/errors has a page on each.";
 
+/// Where `--help` lists the options of every command.
+const GLOBAL: &str = "Options of every command";
+
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GlobalOptions {
     /// The app file.
-    #[arg(short, long, value_name = "APP", global = true, default_value = "./riverrun.yaml")]
+    #[arg(short, long, value_name = "APP", global = true, help_heading = GLOBAL, default_value = "./riverrun.yaml")]
     pub(crate) file: PathBuf,
     /// The server to talk to, instead of the one that runs the app file.
-    #[arg(long, value_name = "URL", global = true, env = "RIVERRUN_URL", hide_env_values = true)]
+    #[arg(long, value_name = "URL", global = true, help_heading = GLOBAL, env = "RIVERRUN_URL", hide_env_values = true)]
     pub(crate) url: Option<String>,
     /// The access token, where the server wants one.
-    #[arg(long, value_name = "TOKEN", global = true, env = "RIVERRUN_TOKEN", hide_env_values = true)]
+    #[arg(long, value_name = "TOKEN", global = true, help_heading = GLOBAL, env = "RIVERRUN_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
     /// Whether output is coloured; auto means on a terminal, unless NO_COLOR is set.
-    #[arg(long, value_name = "WHEN", global = true, value_enum, default_value_t, hide_possible_values = false)]
+    #[arg(long, value_name = "WHEN", global = true, help_heading = GLOBAL, value_enum, default_value_t)]
     pub(crate) color: ColorChoice,
 }
 

@@ -74,9 +74,12 @@ impl Client {
         &self.url
     }
 
-    /// Whether a live server answers there within `timeout`.
+    /// Whether a Riverrun server answers there within `timeout`, be it with a refusal that has one of our codes.
     pub(crate) async fn is_live(&self, timeout: Duration) -> bool {
-        matches!(tokio::time::timeout(timeout, self.get("/health/live")).await, Ok(Ok(_)))
+        match tokio::time::timeout(timeout, self.get("/health/live")).await {
+            Ok(Err(ClientError::Problem(problem))) => problem.code.is_some(),
+            answer => matches!(answer, Ok(Ok(_))),
+        }
     }
 
     /// The whole answer to a GET.

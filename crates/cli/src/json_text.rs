@@ -1,6 +1,7 @@
 //! JSON text laid out for people: indented, coloured, every number and string exactly as it was written.
 //!
-//! Works on the text itself, so nothing is reordered or rounded. The text must be valid JSON; [`laid_out`] checks.
+//! Works on the text itself, so nothing is reordered or rounded. Members of the outermost object have a line each; further in,
+//! short values share lines. The text must be valid JSON; [`laid_out`] checks.
 
 use std::fmt::Write as _;
 
@@ -8,7 +9,9 @@ use serde_json::value::RawValue;
 
 use crate::terminal::{Ink, Palette};
 
-/// An array or object this short stays on one line.
+/// Lines are filled up to this width; it leaves room on usual terminals.
+const WIDTH: usize = 110;
+/// A value this short, with nothing nested in it, stays on one line.
 const INLINE_BYTES_MAX: usize = 96;
 /// Deeper levels are not indented further (doors take 64 levels at most).
 const INDENT_LEVELS_MAX: usize = 64;
@@ -18,7 +21,14 @@ pub(crate) fn laid_out(json: &str, palette: Palette) -> String {
     if serde_json::from_str::<&RawValue>(json).is_err() {
         return json.to_owned();
     }
-    let mut layout = Layout { rest: json, output: String::with_capacity(json.len() * 2), palette, inline: Vec::new() };
+    let mut layout = Layout {
+        rest: json,
+        output: String::with_capacity(json.len() * 2),
+        palette,
+        column: 0,
+        inline: Vec::new(),
+        has_just_closed_lines: false,
+    };
     while layout.token() {}
     layout.output
 }
@@ -27,8 +37,12 @@ struct Layout<'a> {
     rest: &'a str,
     output: String,
     palette: Palette,
+    /// How wide the current line is so far.
+    column: usize,
     /// One entry per open array or object: whether it stays on one line.
     inline: Vec<bool>,
+    /// Whether the value that ended last took several lines; what follows then starts its own.
+    has_just_closed_lines: bool,
 }
 
 impl<'a> Layout<'a> {
@@ -39,21 +53,22 @@ impl<'a> Layout<'a> {
             None => return false,
             Some(b'{' | b'[') => self.open(),
             Some(b'}' | b']') => self.close(),
-            Some(b',') => {
-                let comma = self.take(1);
-                self.output.push_str(comma);
-                self.break_line();
-            }
+            Some(b',') => self.comma(),
             Some(b'"') => self.string(),
             Some(_) => self.literal(),
         }
         true
     }
 
-    fn take(&mut self, bytes: usize) -> &'a str {
-        let (taken, rest) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
+    /// Moves this many bytes over to the output.
+    fn put(&mut self, bytes: usize, ink: Option<Ink>) {
+        let (text, rest) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
         self.rest = rest;
-        taken
+        self.column += text.chars().count();
+        let _ = match ink {
+            Some(ink) => write!(self.output, "{}", self.palette.paint(ink, text)),
+            None => write!(self.output, "{text}"),
+        };
     }
 
     fn open(&mut self) {
@@ -62,64 +77,92 @@ impl<'a> Layout<'a> {
         // An object of objects reads better when its parts stand on their own lines.
         let is_flat = !within.get(1..).unwrap_or_default().contains(['{', '[']);
         let outer_is_inline = self.inline.last().copied().unwrap_or(false);
-        let bracket = self.take(1);
-        self.output.push_str(bracket);
+        self.put(1, None);
         if is_empty {
             self.rest = self.rest.trim_start();
-            let closing = self.take(1);
-            self.output.push_str(closing);
+            self.put(1, None);
             return;
         }
         let is_outermost = self.inline.is_empty();
-        self.inline.push(outer_is_inline || (!is_outermost && is_flat && within.len() <= INLINE_BYTES_MAX));
-        self.pad();
+        let is_inline = outer_is_inline || (!is_outermost && is_flat && within.len() <= INLINE_BYTES_MAX);
+        self.inline.push(is_inline);
+        if is_inline { self.space() } else { self.indent() }
     }
 
     fn close(&mut self) {
         let was_inline = self.inline.pop().unwrap_or(false);
         if was_inline {
-            self.output.push(' ');
+            self.space()
         } else {
-            self.indent();
+            self.indent()
         }
-        let bracket = self.take(1);
-        self.output.push_str(bracket);
+        self.put(1, None);
+        self.has_just_closed_lines = !was_inline;
+    }
+
+    fn comma(&mut self) {
+        self.put(1, None);
+        let ends_line = std::mem::take(&mut self.has_just_closed_lines);
+        let is_inline = self.inline.last().copied().unwrap_or(false);
+        let fits = self.inline.len() > 1 && !ends_line && self.column + 1 + member_bytes(self.rest) < WIDTH;
+        if is_inline || fits { self.space() } else { self.indent() }
     }
 
     fn string(&mut self) {
-        let text = self.take(string_bytes(self.rest));
+        let bytes = string_bytes(self.rest);
+        let is_name = self.rest.get(bytes..).unwrap_or_default().trim_start().starts_with(':');
+        self.put(bytes, Some(if is_name { Ink::Name } else { Ink::Good }));
         self.rest = self.rest.trim_start();
-        let is_name = self.rest.starts_with(':');
-        let ink = if is_name { Ink::Name } else { Ink::Good };
-        let _ = write!(self.output, "{}", self.palette.paint(ink, text));
         if is_name {
-            self.take(1);
-            self.output.push_str(": ");
+            self.put(1, None);
+            self.space();
         }
     }
 
     fn literal(&mut self) {
-        let end = self.rest.find([',', '}', ']', ' ', '\t', '\n', '\r']).unwrap_or(self.rest.len());
-        let text = self.take(end);
-        let ink = if text == "null" { Ink::Faint } else { Ink::Notice };
-        let _ = write!(self.output, "{}", self.palette.paint(ink, text));
+        let bytes = literal_bytes(self.rest);
+        let is_null = self.rest.starts_with("null");
+        self.put(bytes, Some(if is_null { Ink::Faint } else { Ink::Notice }));
     }
 
-    fn break_line(&mut self) {
-        self.pad();
-    }
-
-    /// Between an opening bracket or a comma and what follows.
-    fn pad(&mut self) {
-        if self.inline.last().copied().unwrap_or(false) { self.output.push(' ') } else { self.indent() }
+    fn space(&mut self) {
+        self.output.push(' ');
+        self.column += 1;
     }
 
     fn indent(&mut self) {
+        let levels = self.inline.len().min(INDENT_LEVELS_MAX);
         self.output.push('\n');
-        for _ in 0..self.inline.len().min(INDENT_LEVELS_MAX) {
-            self.output.push_str("  ");
-        }
+        self.output.push_str(&"  ".repeat(levels));
+        self.column = levels * 2;
     }
+}
+
+/// The bytes of the member or element `text` begins with, as far as it stays on one line; more than any line has where it
+/// does not.
+fn member_bytes(text: &str) -> usize {
+    let text = text.trim_start();
+    let is_string = text.starts_with('"');
+    let first = if is_string { string_bytes(text) } else { 0 };
+    let rest = text.get(first..).unwrap_or_default().trim_start();
+    match rest.strip_prefix(':') {
+        Some(value) => first + 2 + value_bytes(value.trim_start()),
+        None if is_string => first,
+        None => value_bytes(text),
+    }
+}
+
+fn value_bytes(text: &str) -> usize {
+    match text.as_bytes().first() {
+        Some(b'{' | b'[') if text.starts_with("{}") || text.starts_with("[]") => 2,
+        Some(b'{' | b'[') => WIDTH,
+        Some(b'"') => string_bytes(text),
+        _ => literal_bytes(text),
+    }
+}
+
+fn literal_bytes(text: &str) -> usize {
+    text.find([',', '}', ']', ' ', '\t', '\n', '\r']).unwrap_or(text.len())
 }
 
 /// The bytes of the string `text` begins with, quotes included.
@@ -171,10 +214,21 @@ mod tests {
     fn text_is_laid_out_and_kept() {
         check("12.50e3", "12.50e3");
         check(r#"{"b":1.0,"a":"x\"}"}"#, "{\n  \"b\": 1.0,\n  \"a\": \"x\\\"}\"\n}");
-        check(r#"{"a":{"z":[1],"b":{}}}"#, "{\n  \"a\": {\n    \"z\": [ 1 ],\n    \"b\": {}\n  }\n}");
-        check(r#" [ {"a" :  null , "b":[]} ] "#, "[\n  {\n    \"a\": null,\n    \"b\": []\n  }\n]");
+        check(r#"{"a":{"z":[1],"b":{}}}"#, "{\n  \"a\": {\n    \"z\": [ 1 ], \"b\": {}\n  }\n}");
+        check(r#" [ {"a" :  null , "b":[]} ] "#, "[\n  {\n    \"a\": null, \"b\": []\n  }\n]");
         check(r#"{"a":{"b":1,"c":"é"}}"#, "{\n  \"a\": { \"b\": 1, \"c\": \"é\" }\n}");
         check("{broken", "{broken");
+    }
+
+    #[test]
+    fn inner_values_share_lines() {
+        let long = "x".repeat(90);
+        check(
+            &format!(r#"{{"d":{{"a":1,"b":2,"c":"{long}","o":{{"k":[1,2]}},"e":null}}}}"#),
+            &format!(
+                "{{\n  \"d\": {{\n    \"a\": 1, \"b\": 2,\n    \"c\": \"{long}\",\n    \"o\": {{\n      \"k\": [ 1, 2 ]\n    }},\n    \"e\": null\n  }}\n}}"
+            ),
+        );
     }
 
     #[test]

@@ -74,7 +74,8 @@ fn unreadable(path: &Path, reason: &std::io::Error) -> Report {
 
 /// Where the app keeps its data.
 pub(crate) fn data_dir(app: &App) -> PathBuf {
-    app.settings().data_dir.clone()
+    // Through its components: `././data` is the same directory as `./data`, and reads better.
+    app.settings().data_dir.components().collect()
 }
 
 /// A token the server of this app takes, for commands that talk to it.

@@ -68,7 +68,7 @@ fn everything_works_without_a_server() {
     let error = place.fail(1, &["status"]);
     assert!(error.starts_with("error[RR0409]"), "{error}");
     let verified = place.succeed(&["verify"]);
-    assert!(verified.contains("orders"), "{verified}");
+    assert!(verified.contains("./data\n") && verified.ends_with("everything fits\n"), "{verified}");
 }
 
 #[test]
@@ -187,8 +187,10 @@ fn refused_lines_are_reported_and_none_is_lost() {
     let stored = records(&place.succeed(&["tail", "orders"]));
     assert_eq!(stored.len(), 3);
 
-    let error = place.fail(1, &["publish", "nowhere", "riverrun.yaml"]);
-    assert!(error.contains("error["), "{error}");
+    let outcome = place.run_with_input(&["publish", "nowhere"], "1\n2\n");
+    assert_eq!((outcome.code, outcome.out.as_str()), (1, ""));
+    assert!(outcome.error.starts_with("error[RR0140]"), "{}", outcome.error);
+    assert!(outcome.error.contains("--from-line 1"), "{}", outcome.error);
 }
 
 #[test]
@@ -198,4 +200,37 @@ fn a_reader_that_leaves_is_no_error() {
     let mut tail = place.start(&["tail", "orders"]);
     tail.out_line_with("specversion");
     assert_eq!(tail.close_output_and_wait(), 0);
+}
+
+#[test]
+fn damage_is_found() {
+    let place = Place::with_app(APP);
+    let marker = "a text that is in no other place of the data directory";
+    place
+        .run_with_input(&["publish", "orders"], &format!("{{\"order\":1,\"customer\":\"a\",\"note\":\"{marker}\"}}\n"));
+    place.succeed(&["verify"]);
+    assert!(flip(&place.path().join("data"), marker.as_bytes()) > 0, "the text is stored as it is");
+    let outcome = place.run(&["verify"]);
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    assert!(outcome.out.contains("PROBLEM") || outcome.error.starts_with("error[RR02"), "{outcome:?}");
+}
+
+/// Flips a bit in every occurrence of `wanted` in the files below `directory`; how many.
+fn flip(directory: &std::path::Path, wanted: &[u8]) -> usize {
+    let mut flipped = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            flipped += flip(&path, wanted);
+            continue;
+        }
+        let mut bytes = std::fs::read(&path).unwrap();
+        let places: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(wanted)).collect();
+        places.iter().for_each(|at| bytes[*at] ^= 1);
+        if !places.is_empty() {
+            std::fs::write(&path, bytes).unwrap();
+        }
+        flipped += places.len();
+    }
+    flipped
 }

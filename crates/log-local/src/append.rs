@@ -45,7 +45,7 @@ impl Inner {
         let identities = if self.deduplicates { prepare::identities(&prepared, &batch.records) } else { Vec::new() };
         let (answer, answered) = oneshot::channel();
         let request = Request::Door(DoorRequest { prepared, identities, bytes, answer, permit });
-        self.queue.push(request).map_err(|(_, reason)| AppendError::Failed(reason))?;
+        self.queue.push(request).map_err(AppendError::Failed)?;
         self.metrics.door_queue_bytes.set(i64::try_from(self.queue.door_bytes()).unwrap_or(i64::MAX));
         Ok(Some(answered))
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use riverrun_store::{Keyspace, Snapshot};
 
 use crate::head::Head;
-use crate::open::{Loaded, keyspace_of};
+use crate::load::Loaded;
 use crate::schema::KeyspaceId;
 use crate::stored::batch::{self, BatchKey, ChainHash};
 use crate::stored::partition::PartitionRow;
@@ -65,7 +65,7 @@ fn commit_text(number: u64) -> String {
 /// A keyspace must be there, and at the commit that last wrote to it.
 fn keyspace(loaded: &Loaded, id: KeyspaceId, expected: u64) -> Option<Loss> {
     let place = format!("keyspace {id}");
-    let Some(keyspace) = keyspace_of(&loaded.keyspaces, id) else {
+    let Some(keyspace) = loaded.keyspaces.get(&id) else {
         return Some(loss(place, format!("commit {expected}"), "no such keyspace"));
     };
     match marker_of(&loaded.snapshot, keyspace) {
@@ -105,7 +105,7 @@ fn previous_of(loaded: &Loaded, id: PartitionId, row: &PartitionRow, base: u64) 
     if row.start >= base {
         return (row.start == base).then_some(row.anchor);
     }
-    let records = keyspace_of(&loaded.keyspaces, KeyspaceId::Records)?;
+    let records = loaded.keyspaces.get(&KeyspaceId::Records)?;
     let key = batch::encode_key(BatchKey { partition: id, base });
     let value = loaded.snapshot.get(records, &key).ok()??;
     batch::decode_value(&key, &value).ok().map(|(header, _)| header.previous)
@@ -116,7 +116,7 @@ fn last_batch(loaded: &Loaded, id: PartitionId, row: &PartitionRow) -> Option<Lo
     if row.start == row.end {
         return None;
     }
-    let records = keyspace_of(&loaded.keyspaces, KeyspaceId::Records)?;
+    let records = loaded.keyspaces.get(&KeyspaceId::Records)?;
     let first = batch::encode_key(BatchKey { partition: id, base: row.start });
     let last = batch::encode_key(BatchKey { partition: id, base: row.end });
     let expected = format!("a last batch that ends at offset {} with hash {:?}", row.end, row.last);

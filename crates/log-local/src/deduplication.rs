@@ -2,6 +2,7 @@
 //! window.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
 
 use riverrun_event::Time;
@@ -52,9 +53,8 @@ impl Deduplication {
     /// The day events accepted at `now` belong to, its keyspace created for the next `commit` when it is the day's first.
     pub(crate) fn open_day(&mut self, store: &Store, now: Time, commit: u64) -> Result<u32, Stop> {
         let day = day_of(now);
-        if !self.days.contains_key(&day) {
-            let keyspace = store.keyspace(&KeyspaceId::Identities(day).name(commit), Shape::Lookups)?;
-            self.days.insert(day, keyspace);
+        if let Entry::Vacant(absent) = self.days.entry(day) {
+            absent.insert(store.keyspace(&KeyspaceId::Identities(day).name(commit), Shape::Lookups)?);
         }
         Ok(day)
     }

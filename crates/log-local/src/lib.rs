@@ -11,6 +11,7 @@ mod committer;
 mod deduplication;
 mod directory;
 mod head;
+mod load;
 mod local;
 mod member;
 mod metrics;

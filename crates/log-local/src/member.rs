@@ -86,7 +86,7 @@ impl Inner {
         let permit = permit.map_err(|_| CommitError::Failed(self.why_stopped()))?;
         let (answer, answered) = oneshot::channel();
         let request = Request::Task(TaskRequest { tasks, bytes, answer, permit });
-        self.queue.push(request).map_err(|(_, reason)| CommitError::Failed(reason))?;
+        self.queue.push(request).map_err(CommitError::Failed)?;
         answered.await.unwrap_or_else(|_| Err(CommitError::Failed(self.why_stopped())))
     }
 

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use riverrun_event::{OperatorName, Time};
-use riverrun_log::{GroupName, TopicSpec};
-use riverrun_store::{Durability, Keyspace, Shape, Snapshot, Store, Tuning};
+use riverrun_event::Time;
+use riverrun_store::{Durability, Store};
 use tokio::sync::{Semaphore, watch};
 
 use crate::check::{self, Loss};
@@ -18,17 +17,14 @@ use crate::committer::{Committer, PartitionState, Stop};
 use crate::deduplication::Deduplication;
 use crate::directory::{Directory, Topic};
 use crate::head::HeadFiles;
+use crate::load::{self, Loaded};
 use crate::local::{Inner, Keyspaces};
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::salvage;
-use crate::schema::{FORMAT_VERSION, KeyspaceId, StoredRow};
+use crate::schema::{FORMAT_VERSION, KeyspaceId};
 use crate::stored::commit::CommitRow;
-use crate::stored::partition::PartitionRow;
-use crate::stored::task::TaskRow;
-use crate::stored::{
-    GroupId, GroupTask, OperatorId, PartitionId, TopicId, commit, group, marker, operator, partition, task, topic,
-};
+use crate::stored::{PartitionId, commit, marker};
 
 /// Why a log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -95,24 +91,11 @@ fn list(losses: &[Loss]) -> String {
     losses.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Everything small the store holds, read once.
-pub(crate) struct Loaded {
-    pub(crate) store: Store,
-    pub(crate) snapshot: Snapshot,
-    pub(crate) keyspaces: BTreeMap<KeyspaceId, Keyspace>,
-    pub(crate) row: Option<CommitRow>,
-    pub(crate) topics: BTreeMap<TopicId, TopicSpec>,
-    pub(crate) partitions: BTreeMap<PartitionId, PartitionRow>,
-    pub(crate) tasks: HashMap<GroupTask, TaskRow>,
-    pub(crate) groups: Vec<(GroupName, GroupId)>,
-    pub(crate) operators: Vec<(GroupId, OperatorName, OperatorId)>,
-}
-
 /// Opens and checks; the committer is ready to run.
 pub(crate) fn open(path: &Path, options: Options) -> Result<(Committer, Vec<Loss>), OpenError> {
     let io = |error| OpenError::Io { path: path.to_owned(), error };
     check_format(path)?;
-    let loaded = load(path, options.tuning)?;
+    let loaded = load::load(path, options.tuning)?;
     let (files, head) = HeadFiles::open(path).map_err(io)?;
     let losses = check::losses(&loaded, head.as_ref());
     if !losses.is_empty() && !options.accept_data_loss {
@@ -160,91 +143,8 @@ pub(crate) fn check_format(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn damaged(path: &Path, detail: String) -> OpenError {
+pub(crate) fn damaged(path: &Path, detail: String) -> OpenError {
     OpenError::Damaged { path: path.to_owned(), detail }
-}
-
-/// Opens the store and reads every row of meta. Creates nothing but an empty store.
-pub(crate) fn load(path: &Path, tuning: Tuning) -> Result<Loaded, OpenError> {
-    let store = Store::open(&path.join("store"), tuning).map_err(|error| match error {
-        riverrun_store::OpenError::Locked => OpenError::Locked { path: path.to_owned() },
-        riverrun_store::OpenError::Damaged(detail) => damaged(path, detail),
-        riverrun_store::OpenError::Version(found) => {
-            OpenError::Newer { path: path.to_owned(), found: format!("of the storage engine {found}") }
-        }
-        riverrun_store::OpenError::Io(error) => OpenError::Io { path: path.to_owned(), error },
-    })?;
-    let mut keyspaces = BTreeMap::new();
-    let mut names: Vec<_> =
-        store.keyspaces().into_iter().filter_map(|name| Some((KeyspaceId::named(&name)?, name))).collect();
-    // The one created last counts.
-    names.sort();
-    for ((id, _), name) in names {
-        let keyspace = store.keyspace(&name, shape(id)).map_err(|error| damaged(path, error.to_string()))?;
-        keyspaces.insert(id, keyspace);
-    }
-    let mut loaded = Loaded {
-        snapshot: store.snapshot(),
-        store,
-        keyspaces,
-        row: None,
-        topics: BTreeMap::new(),
-        partitions: BTreeMap::new(),
-        tasks: HashMap::new(),
-        groups: Vec::new(),
-        operators: Vec::new(),
-    };
-    loaded.read_meta().map_err(|stop| damaged(path, format!("keyspace meta: {}", stop.0)))?;
-    Ok(loaded)
-}
-
-pub(crate) fn shape(id: KeyspaceId) -> Shape {
-    match id {
-        KeyspaceId::Meta => Shape::SmallRows,
-        KeyspaceId::Records => Shape::LargeValues,
-        KeyspaceId::State => Shape::Rows,
-        KeyspaceId::Identities(_) => Shape::Lookups,
-    }
-}
-
-pub(crate) fn keyspace_of(keyspaces: &BTreeMap<KeyspaceId, Keyspace>, id: KeyspaceId) -> Option<&Keyspace> {
-    keyspaces.get(&id)
-}
-
-impl Loaded {
-    fn read_meta(&mut self) -> Result<(), Stop> {
-        let Some(meta) = self.keyspaces.get(&KeyspaceId::Meta).cloned() else { return Ok(()) };
-        let snapshot = self.snapshot.clone();
-        for row in snapshot.scan::<&[u8]>(&meta, ..) {
-            let row = row?;
-            let tag = row.key.first().copied();
-            let is = |kind: StoredRow| kind.tag() == tag;
-            if is(StoredRow::Commit) {
-                commit::decode_key(&row.key)?;
-                self.row = Some(commit::decode_value(&row.value)?);
-            } else if is(StoredRow::Topic) {
-                self.topics.insert(topic::decode_key(&row.key)?, topic::decode_value(&row.value)?);
-            } else if is(StoredRow::Partition) {
-                self.partitions.insert(partition::decode_key(&row.key)?, partition::decode_value(&row.value)?);
-            } else if is(StoredRow::Group) {
-                self.groups.push((group::decode_key(&row.key)?, group::decode_value(&row.value)?));
-            } else if is(StoredRow::Operator) {
-                let (group, name) = operator::decode_key(&row.key)?;
-                self.operators.push((group, name, operator::decode_value(&row.value)?));
-            } else if is(StoredRow::Task) {
-                self.tasks.insert(task::decode_key(&row.key)?, task::decode_value(&row.value)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// A partition as messages name it.
-    pub(crate) fn name_of(&self, id: PartitionId) -> String {
-        match self.topics.get(&id.topic) {
-            Some(spec) => format!("{}/{}", spec.name, id.partition),
-            None => format!("partition {} of topic number {}", id.partition, id.topic.0),
-        }
-    }
 }
 
 /// The first commit of a new log: its keyspaces exist and say so.
@@ -259,7 +159,7 @@ pub(crate) fn create(mut loaded: Loaded, number: u64) -> Result<Loaded, Stop> {
     };
     let mut batch = loaded.store.batch();
     for id in KeyspaceId::FIXED {
-        let keyspace = loaded.store.keyspace(&id.name(number), shape(id))?;
+        let keyspace = loaded.store.keyspace(&id.name(number), load::shape(id))?;
         batch.put(&keyspace, &marker::encode_key(), &marker::encode_value(row.number));
         row.keyspaces.insert(id, row.number);
         loaded.keyspaces.insert(id, keyspace);
@@ -329,25 +229,4 @@ fn assemble(mut loaded: Loaded, head: HeadFiles, options: Options) -> Result<Com
         buffer: Vec::new(),
         options,
     })
-}
-
-impl Loaded {
-    pub(crate) fn fixed(&self, id: KeyspaceId) -> Result<Keyspace, Stop> {
-        self.keyspaces.get(&id).cloned().ok_or_else(|| Stop(format!("keyspace {id} is missing")))
-    }
-
-    /// Days of identities that count. One that no row names was just created, or was about to be deleted, when the process
-    /// ended; either way it holds nothing that counts.
-    fn days(&mut self, row: &CommitRow) -> Result<BTreeMap<u32, Keyspace>, Stop> {
-        let mut days = BTreeMap::new();
-        for (id, keyspace) in &self.keyspaces {
-            let KeyspaceId::Identities(day) = id else { continue };
-            if row.keyspaces.contains_key(id) {
-                days.insert(*day, keyspace.clone());
-            } else {
-                self.store.delete_keyspace(keyspace.clone())?;
-            }
-        }
-        Ok(days)
-    }
 }

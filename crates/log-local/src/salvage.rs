@@ -11,7 +11,8 @@ use riverrun_store::{Batch, Durability, Keyspace};
 use crate::check::Loss;
 use crate::committer::Stop;
 use crate::head::{Head, HeadPartition};
-use crate::open::{self, Loaded};
+use crate::load::{self, Loaded};
+use crate::open;
 use crate::schema::{KeyspaceId, StoredRow};
 use crate::stored::batch::{self, BatchKey, ChainHash, Codec, Header};
 use crate::stored::partition::PartitionRow;
@@ -59,7 +60,7 @@ impl Loaded {
     fn restore_keyspaces(&mut self, number: u64) -> Result<(), Stop> {
         for id in KeyspaceId::FIXED {
             if !self.keyspaces.contains_key(&id) {
-                self.keyspaces.insert(id, self.store.keyspace(&id.name(number), open::shape(id))?);
+                self.keyspaces.insert(id, self.store.keyspace(&id.name(number), load::shape(id))?);
             }
         }
         if let Some(row) = &mut self.row {

@@ -12,7 +12,8 @@ use riverrun_store::Tuning;
 use crate::check;
 use crate::committer::Stop;
 use crate::head::HeadFiles;
-use crate::open::{self, Loaded, OpenError};
+use crate::load::{self, Loaded};
+use crate::open::{self, OpenError};
 use crate::record::{self, Encoded};
 use crate::schema::{KeyspaceId, StoredRow};
 use crate::stored::batch::{self, ChainHash, Codec};
@@ -85,13 +86,13 @@ pub fn verify(path: &Path) -> Result<VerifyReport, VerifyError> {
         return Err(VerifyError::NoLog { path: path.to_owned() });
     }
     open::check_format(path)?;
-    let loaded = open::load(path, Tuning::default())?;
+    let loaded = load::load(path, Tuning::default())?;
     let head = HeadFiles::open(path).map_err(|error| OpenError::Io { path: path.to_owned(), error })?.1;
     let mut report = VerifyReport::default();
     for loss in check::losses(&loaded, head.as_ref()) {
         report.problem(loss.place, format!("expected {}, found {}", loss.expected, loss.found));
     }
-    let parts: [(KeyspaceId, fn(&Loaded, &mut VerifyReport) -> Result<(), Stop>); 4] = [
+    let parts: [(KeyspaceId, Part); 4] = [
         (KeyspaceId::Records, records),
         (KeyspaceId::Meta, positions),
         (KeyspaceId::State, states),
@@ -104,6 +105,9 @@ pub fn verify(path: &Path) -> Result<VerifyReport, VerifyError> {
     }
     Ok(report)
 }
+
+/// Checks the rows of one keyspace; what it cannot read ends it.
+type Part = fn(&Loaded, &mut VerifyReport) -> Result<(), Stop>;
 
 impl VerifyReport {
     fn problem(&mut self, place: impl Into<String>, detail: impl Into<String>) {

@@ -1,12 +1,12 @@
 //! Executes the walk of docs/life-of-an-event.md: one event from the request to the reader, through every stage, and again.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test says so by failing")]
 
+mod door;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use riverrun::{App, ServeOptions};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use door::{publish, read, request, serve};
 use tracing::span::Attributes;
 use tracing::{Id, Subscriber};
 use tracing_subscriber::Layer;
@@ -39,43 +39,26 @@ impl<S: Subscriber> Layer<S> for Stages {
     }
 }
 
-async fn request(url: &str, head: &str, body: &str) -> String {
-    let address = url.strip_prefix("http://").unwrap();
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let headers = format!("Host: {address}\r\nContent-Type: application/cloudevents+json\r\nConnection: close");
-    let text = format!("{head} HTTP/1.1\r\n{headers}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(text.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
-
-fn event(topic: &str, id: &str, time: &str, data: &str) -> String {
-    format!(r#"{{"specversion":"1.0","id":"{id}","source":"/{topic}","type":"test","time":"{time}","data":{data}}}"#)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn life_of_an_event() {
     let stages = Stages::default();
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(stages.clone())).unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let app = App::parse(APP, directory.path().join("riverrun.yaml")).unwrap();
-    let options = ServeOptions { listen: Some("127.0.0.1:0".parse().unwrap()), ..ServeOptions::default() };
-    let server = app.serve(options).await.unwrap();
+    let server = serve(APP, directory.path()).await;
 
     // Received, accepted, logged: the answer comes when it is durable.
-    let plane = event("planes", "p1", "2012-12-01T00:00:00Z", r#"{"tailnum":"N14228","seats":149}"#);
-    let answer = request(server.url(), "POST /topics/planes/events", &plane).await;
+    let plane = r#"{"tailnum":"N14228","seats":149}"#;
+    let answer = publish(&server, "planes", "p1", "2012-12-01T00:00:00Z", plane).await;
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
-    let flight = event("flights", "f1", "2013-01-01T10:15:00Z", r#"{"tailnum":"N14228","year":2013,"dep_time":517}"#);
-    let answer = request(server.url(), "POST /topics/flights/events", &flight).await;
-    assert!(answer.ends_with(r#"{"position":"flights/0@0","duplicate":false}"#), "{answer}");
-    let answer = request(server.url(), "POST /topics/flights/events", &flight).await;
-    assert!(answer.ends_with(r#"{"position":"flights/0@0","duplicate":true}"#), "{answer}");
+    let flight = r#"{"tailnum":"N14228","year":2013,"dep_time":517}"#;
+    for duplicate in ["false", "true"] {
+        let answer = publish(&server, "flights", "f1", "2013-01-01T10:15:00Z", flight).await;
+        assert!(answer.ends_with(&format!(r#"{{"position":"flights/0@0","duplicate":{duplicate}}}"#)), "{answer}");
+    }
 
     // Stepped and committed.
-    server.idle_for(Duration::from_millis(50)).await;
-    let read = request(server.url(), "GET /topics/departures/events?from=beginning", "").await;
+    let departures = read(&server, "departures").await;
+    let [departure] = &departures[..] else { panic!("one departure, not {departures:?}") };
     for part in [
         r#""id":"flights/0@0/to.0""#,
         r#""source":"/flights/departures""#,
@@ -85,15 +68,14 @@ async fn life_of_an_event() {
         r#""rrposition":"departures/"#,
         r#""data":{"tailnum":"N14228","dep_time":517,"snapshot":{"plane":{"tailnum":"N14228","seats":149}}}"#,
     ] {
-        assert!(read.contains(part), "{part} is not in {read}");
+        assert!(departure.contains(part), "{part} is not in {departure}");
     }
 
     // Again, into another topic: the same bytes.
     let replayed = request(server.url(), "POST /pipelines/departures/replays", r#"{"to":"departures-2"}"#).await;
     assert!(replayed.contains(r#""done":true"#), "{replayed}");
-    let line = |answer: &str| answer.lines().find(|line| line.starts_with("{\"specversion\"")).unwrap().to_owned();
-    let again = request(server.url(), "GET /topics/departures-2/events", "").await;
-    assert_eq!(line(&again).replace("departures-2/", "departures/"), line(&read));
+    let again = read(&server, "departures-2").await;
+    assert_eq!(again[0].replace("departures-2/", "departures/"), *departure);
     server.shutdown().await.unwrap();
 
     let opened = stages.0.lock().unwrap().clone();

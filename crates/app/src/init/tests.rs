@@ -1,7 +1,49 @@
 use std::io::Read;
 
+use bytes::Bytes;
+use riverrun_event::{Event, ModelName, OperatorName, Time};
+use riverrun_topology::{Draft, Flow, KeyedState, ModelVersion, Models, StepContext, StepError};
+
 use super::*;
 use crate::app::App;
+
+/// Neither models nor state: the proposed steps need none.
+struct Nothing;
+
+impl Models for Nothing {
+    fn version(&mut self, _: &ModelName, _: &[u8], _: Time) -> Result<Option<ModelVersion>, StepError> {
+        Ok(None)
+    }
+}
+
+impl KeyedState for Nothing {
+    fn get(&mut self, _: &OperatorName, _: &[u8]) -> Result<Option<Bytes>, StepError> {
+        Ok(None)
+    }
+
+    fn put(&mut self, _: &OperatorName, _: &[u8], _: Option<Bytes>) {}
+}
+
+/// Runs the proposed pipeline over data and gives what passes.
+fn run(app: &App, data: impl Iterator<Item = String>) -> Vec<String> {
+    let pipeline = app.topology.pipelines.values().next().unwrap();
+    let outcome = |data: String| {
+        let mut event = Event::new("1", "/test", "test");
+        event.data = Some(Bytes::from(data));
+        let mut draft = Draft::new(event, Time::EPOCH);
+        for step in &pipeline.steps {
+            let mut context = StepContext { models: &mut Nothing, state: &mut Nothing };
+            match step.operator.apply(&step.name, &mut draft, &mut context).unwrap() {
+                Flow::Pass => {}
+                Flow::Drop => return None,
+                Flow::Replace(_) => panic!("the proposed steps replace nothing"),
+            }
+        }
+        let data = draft.into_event().data.unwrap();
+        Some(String::from_utf8(data.to_vec()).unwrap())
+    };
+    data.filter_map(outcome).collect()
+}
 
 fn check(name: &str, sample: Option<&str>, contains: &[&str]) -> String {
     let text = init(name, sample).unwrap();
@@ -17,7 +59,10 @@ fn check(name: &str, sample: Option<&str>, contains: &[&str]) -> String {
 
 #[test]
 fn the_minimal_file_loads() {
-    check("hello", None, &["app: hello", "greetings"]);
+    let text = check("hello", None, &["app: hello", "greetings"]);
+    let app = App::parse(&text, "riverrun.yaml").unwrap();
+    let passed = run(&app, [r#"{"name":"Ada"}"#.to_owned(), "{}".to_owned()].into_iter());
+    assert_eq!(passed, [r#"{"name":"Ada","text":"Hello, Ada!"}"#]);
     check("null", None, &["app: \"null\""]);
     check("0", None, &["app: \"0\""]);
 }
@@ -49,7 +94,15 @@ fn bare_data_gives_key_id_and_time() {
         {"id":"o-2","device":"d2","created":"2024-01-01T00:10:00Z","hour":"2024-01-01T00:00:00Z","temp":4.5,"in":null}
         {"id":"o-3","device":"d1","created":"2024-01-01T00:20:00Z","hour":"2024-01-01T00:00:00Z","temp":5.5}
     "#;
-    check("plant", Some(sample), &["records: { key: data.device, id: data.id, time: data.created }", "data.high_temp"]);
+    let text = check(
+        "plant",
+        Some(sample),
+        &["records: { key: data.device, id: data.id, time: data.created }", "data.high_temp"],
+    );
+    let app = App::parse(&text, "riverrun.yaml").unwrap();
+    let passed = run(&app, sample.lines().filter(|line| line.contains('{')).map(str::to_owned));
+    assert_eq!(passed.iter().filter(|data| data.contains("\"high_temp\":true")).count(), 1, "{passed:?}");
+    assert_eq!(passed.len(), 3);
 }
 
 #[test]
@@ -57,7 +110,14 @@ fn the_flights_sample_gives_its_tail_number_as_key() {
     let packed = include_bytes!("../../../../examples/flights/data/flights.ndjson.gz");
     let mut sample = String::new();
     flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut sample).unwrap();
-    check("flights", Some(&sample), &["flights: { key: data.tailnum, accept: [flight.*] }"]);
+    let text = check("flights", Some(&sample), &["flights: { key: data.tailnum, accept: [flight.*] }"]);
+    let app = App::parse(&text, "riverrun.yaml").unwrap();
+    let data = sample.lines().take(2_000).map(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["data"].to_string()
+    });
+    let passed = run(&app, data);
+    assert!(passed.len() > 1_000 && passed.len() < 2_000, "{} passed with\n{text}", passed.len());
 }
 
 #[test]

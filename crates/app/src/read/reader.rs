@@ -42,7 +42,9 @@ impl<'s> Reader<'s> {
     pub(crate) fn wrong_kind(&mut self, node: &Node, expected: &str) {
         if !matches!(node.value, Value::Broken) {
             let message = format!("expected {expected}, found {}", node.kind());
-            self.report(Diagnostic::error(codes::WRONG_KIND, node.span, message).note(format!("not {expected}")));
+            self.report(
+                Diagnostic::error(codes::WRONG_KIND, node.span, message).note(format!("this is {}", node.kind())),
+            );
         }
     }
 

@@ -101,7 +101,7 @@ fn expressions_are_pointed_into() {
     check_step("filter: >-\n          data.x == 1\n          && data.y ! 2\n", &["10:"]);
     check_step("filter: !data.x", &["8:17 RR0018 YAML tag => quotes"]);
     check_step("filter: *x", &["8:17 RR0018 no anchor `&x` => '*x'"]);
-    check_step("filter:", &["8:9 RR0006 found nothing"]);
+    check_step("filter:", &["8:15 RR0006 found nothing"]);
     check_step("filter: { data.x }", &["8:17 RR0006 found a mapping => quotes"]);
     check_step("filter: data.x == ${env:PORT}", &["8:27 RR0009  => not filled in"]);
 }

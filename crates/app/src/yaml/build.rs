@@ -40,6 +40,7 @@ pub(crate) fn parse(source: &Source) -> (Option<Node>, Vec<Diagnostic>) {
         nodes: 0,
         alias_bytes: 0,
         depth: 0,
+        tag_span: None,
     };
     match builder.documents() {
         Ok(node) => (Some(node), builder.diagnostics),
@@ -62,6 +63,8 @@ struct Builder<'s, I: Iterator> {
     nodes: usize,
     alias_bytes: usize,
     depth: usize,
+    /// Where the tag of the event read last stands.
+    tag_span: Option<Span>,
 }
 
 impl<'s, I> Builder<'s, I>
@@ -93,6 +96,8 @@ where
             None => Ok(None),
             Some(Ok((event, span))) => {
                 let range = span.byte_range().unwrap_or(0..0);
+                let tag = span.tag_span().and_then(|tag| tag.byte_range());
+                self.tag_span = tag.map(|tag| Span::new(tag.start, tag.end));
                 Ok(Some((event, Span::new(range.start, range.end))))
             }
             Some(Err(error)) => Err(Box::new(syntax::diagnostic(self.source, &error))),
@@ -229,6 +234,7 @@ where
     fn refuse_tag(&mut self, event: &Event<'s>, span: Span) -> bool {
         let Some(tag) = event.tag().filter(|tag| tag.core_suffix().is_none()) else { return false };
         let tag = tag.to_string();
+        let span = self.tag_span.unwrap_or(span);
         self.diagnostics.push(
             Diagnostic::error(
                 codes::YAML_FEATURE,

@@ -7,6 +7,8 @@ mod build;
 mod node;
 mod offset;
 mod syntax;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use build::parse;
 pub(crate) use node::{Entry, Node, Value};

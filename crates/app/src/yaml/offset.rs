@@ -20,7 +20,7 @@ pub(super) fn locate(source: &Source, span: Span, scalar: &Scalar, byte: usize) 
 
 fn source_byte(source: &Source, span: Span, scalar: &Scalar, byte: usize) -> usize {
     let notation = source.slice(source.fit(span));
-    let mut at = body_start(notation, scalar.style);
+    let mut at = body_start(scalar.style);
     for (index, character) in scalar.text.char_indices() {
         at = skip_layout(notation, at, character);
         if index >= byte {
@@ -31,11 +31,11 @@ fn source_byte(source: &Source, span: Span, scalar: &Scalar, byte: usize) -> usi
     span.start + at.min(notation.len())
 }
 
-fn body_start(notation: &str, style: ScalarStyle) -> usize {
+fn body_start(style: ScalarStyle) -> usize {
     match style {
-        ScalarStyle::Plain => 0,
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => 1,
-        ScalarStyle::Literal | ScalarStyle::Folded => notation.find('\n').map_or(0, |newline| newline + 1),
+        // The span of a block begins with its content, behind the `|` or `>`.
+        ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded => 0,
     }
 }
 
@@ -64,5 +64,6 @@ fn notation_bytes(rest: &str, character: char, style: ScalarStyle) -> usize {
     if rest.starts_with(character) {
         return character.len_utf8();
     }
-    rest.chars().next().map_or(0, char::len_utf8)
+    // A line break of the text that the span leaves out, or one character of layout that stands for another.
+    rest.chars().next().filter(|first| first.is_whitespace()).map_or(0, char::len_utf8)
 }

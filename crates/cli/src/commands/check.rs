@@ -9,7 +9,7 @@ use crate::library::{self, Checked};
 use crate::terminal::Ink;
 
 const EXAMPLES: &str = "\
-Each mistake has a code, the place, what was expected and how to mend it. With --format json there is one JSON object
+Each mistake has a code, the place, what was expected and how to mend it. With --format json there is one JSON object \
 a line for each. Warnings alone do not fail, nor do transformers that only a program of your own has.
 
 Examples:

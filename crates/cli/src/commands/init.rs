@@ -16,7 +16,7 @@ use crate::terminal::Ink;
 const SAMPLE_LINES_MAX: usize = 2_000;
 
 const EXAMPLES: &str = "\
-From a sample (NDJSON, CloudEvents or bare data, gzip too) it takes the topic's name, a key, and where id and time are.
+From a sample (NDJSON, CloudEvents or bare data, gzip too) it takes the topic's name, a key, and where id and time are. \
 What it guesses it marks as guessed.
 
 Examples:

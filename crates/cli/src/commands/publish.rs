@@ -21,9 +21,9 @@ use crate::terminal::{Ink, Terminal};
 const REFUSED_SHOWN_MAX: u64 = 20;
 
 const EXAMPLES: &str = "\
-Each line is a CloudEvent in structured JSON (an object with `specversion`), published as it is, or any other JSON
-value, which becomes the data of an event. Gzip is recognised. A line that is refused is reported with its number
-and the others go on; the command then ends with 1. Publishing a file of CloudEvents twice stores each event once;
+Each line is a CloudEvent in structured JSON (an object with `specversion`), published as it is, or any other JSON \
+value, which becomes the data of an event. Gzip is recognised. A line that is refused is reported with its number \
+and the others go on; the command then ends with 1. Publishing a file of CloudEvents twice stores each event once; \
 so does bare data, where the app file says where its `id:` is.
 
 Examples:

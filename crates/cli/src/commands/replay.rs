@@ -12,8 +12,8 @@ use crate::signals::EndSignal;
 use crate::terminal::{Ink, Terminal};
 
 const EXAMPLES: &str = "\
-A replay follows the order and the model versions the first run recorded, so it gives the same bytes. With --recompute
-it takes models by event time alone: corrections that came late are then seen, and the outcome may differ. The
+A replay follows the order and the model versions the first run recorded, so it gives the same bytes. With --recompute \
+it takes models by event time alone: corrections that came late are then seen, and the outcome may differ. The \
 pipeline's own output and state are not touched.
 
 Examples:

@@ -17,7 +17,7 @@ use crate::terminal::{Ink, Terminal};
 pub(crate) const LOG_FILTER: &str = "warn,riverrun=info";
 
 const EXAMPLES: &str = "\
-SIGINT (Ctrl-C) and SIGTERM end it cleanly: doors close, work in hand is finished and committed, the log is closed.
+SIGINT (Ctrl-C) and SIGTERM end it cleanly: doors close, work in hand is finished and committed, the log is closed. \
 A second signal ends it at once; everything that was acknowledged is on disk even then.
 
 Examples:

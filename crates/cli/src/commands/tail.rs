@@ -13,7 +13,7 @@ use crate::signals::EndSignal;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
-Each line is a CloudEvent in structured JSON with its position in `rrposition`.
+Each line is a CloudEvent in structured JSON with its position in `rrposition`. \
 OFFSETS name where to begin in each partition, as `partition@offset`, separated by commas.
 
 Examples:
@@ -73,7 +73,11 @@ async fn print(client: &Client, arguments: &TailArguments, terminal: &Terminal) 
         let Some(line) = lines.next().await? else { break };
         write(&mut output, &line, arguments.pretty, terminal).map_err(Failure::from_output)?;
     }
-    output.flush().map_err(Failure::from_output)
+    output.flush().map_err(Failure::from_output)?;
+    if arguments.follow && arguments.limit.is_none() {
+        terminal.note("the server ended the stream");
+    }
+    Ok(())
 }
 
 fn write(output: &mut impl Write, line: &[u8], is_pretty: bool, terminal: &Terminal) -> std::io::Result<()> {

@@ -13,40 +13,40 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Nothing here takes a second on a quiet machine; the bound is for a busy one.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A directory in which commands run.
-pub struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
 /// What a command gave.
 #[derive(Debug)]
-pub struct Outcome {
-    pub code: i32,
-    pub out: String,
-    pub error: String,
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) error: String,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
     /// With this app file as `riverrun.yaml`.
-    pub fn with_app(app: &str) -> Self {
+    pub(crate) fn with_app(app: &str) -> Self {
         let place = Self::new();
         place.write("riverrun.yaml", app);
         place
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path().join(name)).unwrap()
     }
 
@@ -60,12 +60,12 @@ impl Place {
     }
 
     /// Runs a command to its end.
-    pub fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         self.run_with_input(arguments, "")
     }
 
     /// Runs a command to its end with this on standard input.
-    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Outcome {
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Outcome {
         let mut command = self.command(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
@@ -78,21 +78,21 @@ impl Place {
     }
 
     /// Runs a command that must succeed; its standard output.
-    pub fn succeed(&self, arguments: &[&str]) -> String {
+    pub(crate) fn succeed(&self, arguments: &[&str]) -> String {
         let outcome = self.run(arguments);
         assert_eq!(outcome.code, 0, "{arguments:?}: {outcome:?}");
         outcome.out
     }
 
     /// Runs a command that must fail with this exit code; its standard error.
-    pub fn fail(&self, code: i32, arguments: &[&str]) -> String {
+    pub(crate) fn fail(&self, code: i32, arguments: &[&str]) -> String {
         let outcome = self.run(arguments);
         assert_eq!(outcome.code, code, "{arguments:?}: {outcome:?}");
         outcome.error
     }
 
     /// Starts a command that stays.
-    pub fn start(&self, arguments: &[&str]) -> Running {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut child =
             self.command(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, error) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -100,7 +100,7 @@ impl Place {
     }
 
     /// Starts `run` on a free port and waits until it is up.
-    pub fn serve(&self, arguments: &[&str]) -> (Running, String) {
+    pub(crate) fn serve(&self, arguments: &[&str]) -> (Running, String) {
         let mut running = self.start(&[&["run", "--listen", "127.0.0.1:0"], arguments].concat());
         let url = running.error_line_with("url");
         let url = url.split_whitespace().next_back().unwrap().to_owned();
@@ -119,7 +119,7 @@ impl From<Output> for Outcome {
 }
 
 /// A command that runs until the test has seen enough.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     out: Option<BufReader<ChildStdout>>,
     error: BufReader<ChildStderr>,
@@ -127,24 +127,24 @@ pub struct Running {
 
 impl Running {
     /// Reads standard output up to a line with `text`.
-    pub fn out_line_with(&mut self, text: &str) -> String {
+    pub(crate) fn out_line_with(&mut self, text: &str) -> String {
         line_with(self.out.as_mut().unwrap(), text)
     }
 
     /// Reads standard error up to a line with `text`.
-    pub fn error_line_with(&mut self, text: &str) -> String {
+    pub(crate) fn error_line_with(&mut self, text: &str) -> String {
         line_with(&mut self.error, text)
     }
 
     /// Sends SIGTERM and waits for the end.
-    pub fn terminate(mut self) -> i32 {
+    pub(crate) fn terminate(mut self) -> i32 {
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(killed.success());
         self.wait()
     }
 
     /// Goes away as a reader of its output, and waits for the end.
-    pub fn close_output_and_wait(mut self) -> i32 {
+    pub(crate) fn close_output_and_wait(mut self) -> i32 {
         drop(self.out.take());
         self.wait()
     }
@@ -161,7 +161,7 @@ impl Running {
     }
 
     /// Kills it as the system would.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

@@ -28,13 +28,12 @@ impl Committer {
             }
             Control::Join { group, tasks, answer } => {
                 let done = self.join(&group, &tasks);
-                let _ = answer.send(done.as_ref().map(Clone::clone).map_err(|stop| JoinError::Failed(stop.0.clone())));
+                let _ = answer.send(done.clone().map_err(|stop| JoinError::Failed(stop.0.clone())));
                 done.map(drop)
             }
             Control::Operators { group, names, answer } => {
                 let done = self.operators(group, &names);
-                let _ =
-                    answer.send(done.as_ref().map(Clone::clone).map_err(|stop| CommitError::Failed(stop.0.clone())));
+                let _ = answer.send(done.clone().map_err(|stop| CommitError::Failed(stop.0.clone())));
                 done.map(drop)
             }
         }

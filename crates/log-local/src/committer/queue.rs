@@ -113,11 +113,11 @@ struct Waiting {
 }
 
 impl Queue {
-    /// Queues work; gives it back with the reason once the log takes no more.
-    pub(crate) fn push(&self, request: Request) -> Result<(), (Request, String)> {
+    /// Queues work; answers the reason once the log takes no more.
+    pub(crate) fn push(&self, request: Request) -> Result<(), String> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reason) = &waiting.closed {
-            return Err((request, reason.clone()));
+            return Err(reason.clone());
         }
         match &request {
             Request::Door(door) => {

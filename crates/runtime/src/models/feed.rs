@@ -58,9 +58,7 @@ impl Feed {
             Some(part) => {
                 let patch = match record.event.data {
                     None => None,
-                    Some(_) => {
-                        Some(part.evaluate(&mut draft).and_then(|value| value.to_json()).map_err(|e| self.refused(e))?)
-                    }
+                    Some(_) => Some(part.evaluate_json(&mut draft).map_err(|error| self.refused(error))?),
                 };
                 self.merge(&entity, record, patch, state)?;
             }

@@ -26,7 +26,8 @@ struct FileEvent {
 pub(crate) fn load(file: &Path, key: &str) -> Outcome<Vec<Event>> {
     let opened = File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let compressed = file.extension().is_some_and(|ending| ending == "gz");
-    let plain: Box<dyn Read> = if compressed { Box::new(flate2::read::GzDecoder::new(opened)) } else { Box::new(opened) };
+    let plain: Box<dyn Read> =
+        if compressed { Box::new(flate2::read::GzDecoder::new(opened)) } else { Box::new(opened) };
     BufReader::new(plain).lines().map(|line| event(&line?, key)).collect()
 }
 

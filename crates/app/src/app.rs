@@ -15,7 +15,8 @@ use crate::plan;
 use crate::read::{self, Parts, Reader};
 use crate::settings::Settings;
 use crate::source::{Source, Span};
-use crate::yaml;
+use crate::spelling;
+use crate::yaml::{self, Node, Value};
 
 /// An app as its file declares it.
 #[derive(Clone)]
@@ -84,6 +85,11 @@ impl App {
         let (root, mut found) = yaml::parse(source);
         let Some(root) = root else { return Err(Diagnostics::new(source.clone(), secret_lines(source), found)) };
         let mut reader = Reader::new(source, environment);
+        secret_nodes(&root, &mut reader.secrets);
+        if !found.is_empty() {
+            // A second `secret:` of one token is dropped from the tree, and its line is shown all the same.
+            reader.secrets.extend(secret_lines(source));
+        }
         let parts = read::app(&mut reader, &root);
         found.append(&mut reader.diagnostics);
         let topology = parts.as_ref().and_then(|parts| plan::plan(parts, &root, &mut found));
@@ -182,7 +188,23 @@ fn settings(parts: Parts, source: &Source) -> Settings {
     }
 }
 
-/// Where secrets stand in a file that is no valid YAML: behind `secret:` up to the end of the line.
+/// Where secrets stand wherever they were written, also under a misspelled parent that no reader opens.
+fn secret_nodes(node: &Node, found: &mut Vec<Span>) {
+    match &node.value {
+        Value::List(items) => items.iter().for_each(|item| secret_nodes(item, found)),
+        Value::Mapping(entries) => {
+            for entry in entries {
+                if entry.name == "secret" || spelling::nearest(&entry.name, ["secret"]).is_some() {
+                    found.push(entry.node.span);
+                }
+                secret_nodes(&entry.node, found);
+            }
+        }
+        Value::Null | Value::Scalar(_) | Value::Broken => {}
+    }
+}
+
+/// Where secrets stand in a file that is no sound YAML, so that the tree lacks some: behind `secret:` up to the end of the line.
 fn secret_lines(source: &Source) -> Vec<Span> {
     let text = source.text();
     let starts = text.match_indices("secret").filter_map(|(at, word)| {

@@ -15,10 +15,14 @@ pub enum Color {
     Always,
 }
 
+/// More snippets than this nobody reads at once; the count below them is still of all.
+const SNIPPETS_MAX: usize = 200;
+
 pub(crate) fn text(source: &Source, secrets: &[Span], items: &[Diagnostic], color: Color) -> String {
     let path = source.path().display().to_string();
     let masked = mask(source, secrets);
-    let rendered: Vec<String> = items.iter().map(|item| snippet(source, &path, &masked, item, color)).collect();
+    let rendered: Vec<String> =
+        items.iter().take(SNIPPETS_MAX).map(|item| snippet(source, &path, &masked, item, color)).collect();
     let mut all = rendered.join("\n");
     let errors = items.iter().filter(|item| item.severity == Severity::Error).count();
     if items.len() > 1 {
@@ -29,7 +33,9 @@ pub(crate) fn text(source: &Source, secrets: &[Span], items: &[Diagnostic], colo
             .filter(|(count, _)| *count > 0)
             .map(|(count, word)| counted(count, word))
             .collect();
-        all.push_str(&format!("\n{} in {path}\n", counts.join(" and ")));
+        let shown =
+            if items.len() > SNIPPETS_MAX { format!("; the first {SNIPPETS_MAX} are shown") } else { String::new() };
+        all.push_str(&format!("\n{} in {path}{shown}\n", counts.join(" and ")));
     }
     all
 }

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -50,6 +51,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Ledger {
     book: Mutex<Book>,
+    acknowledgements: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -78,7 +80,8 @@ impl Ledger {
     /// [`Failure::Environment`] when the file cannot be made.
     pub fn create(path: &Path) -> Result<Self, Failure> {
         let file = File::create(path).or_environment("cannot create the ledger")?;
-        Ok(Self { book: Mutex::new(Book { entries: Vec::new(), broken: Vec::new(), clock: 0, file }) })
+        let book = Book { entries: Vec::new(), broken: Vec::new(), clock: 0, file };
+        Ok(Self { book: Mutex::new(book), acknowledgements: AtomicU64::new(0) })
     }
 
     /// Records that these events are about to be sent; gives their numbers. `fate` is [`Fate::Refused`] for what must be refused.
@@ -100,12 +103,20 @@ impl Ledger {
 
     /// Records that an event is acknowledged.
     pub fn acknowledge(&self, number: usize, position: Position) {
+        // Before anything else: a fault may be waiting for this moment.
+        self.acknowledgements.fetch_add(1, Ordering::SeqCst);
         let mut book = self.open();
         let at = book.tick();
         book.write(&json!({"clock": at, "acknowledged": number, "position": position.to_string()}));
         if let Some(entry) = book.entries.get_mut(number) {
             entry.fate = Fate::Acknowledged { position, at };
         }
+    }
+
+    /// How many acknowledgements came so far.
+    #[must_use]
+    pub fn acknowledgements(&self) -> u64 {
+        self.acknowledgements.load(Ordering::SeqCst)
     }
 
     /// Records a promise that was broken in an answer.

@@ -25,6 +25,10 @@ const FAULTS_AT_START_PERCENT: u64 = 25;
 const START_MS: u64 = 120;
 /// Otherwise: so many milliseconds after the server is ready, at least and at most.
 const LOAD_MS: (u64, u64) = (40, 600);
+/// In how many of 100 cases that is then put off to the moment after an acknowledgement, when a promise is most easily broken.
+const FAULTS_AT_ACKNOWLEDGEMENT_PERCENT: u64 = 70;
+/// How long such a fault waits for one; requests take a few milliseconds.
+const ACKNOWLEDGEMENT_WAIT: Duration = Duration::from_millis(50);
 
 /// What happens to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +150,9 @@ impl<'a> Round<'a> {
         for number in 1..=self.plan.faults {
             let after_ready = self.random.between(LOAD_MS.0, LOAD_MS.1);
             self.interruption.sleep(Duration::from_millis(after_ready))?;
+            if self.random.chance(FAULTS_AT_ACKNOWLEDGEMENT_PERCENT) {
+                self.wait_for_acknowledgement();
+            }
             self.strike()?;
             let is_last = number == self.plan.faults;
             let is_checked = is_last || number % self.plan.check_every.max(1) == 0;
@@ -166,6 +173,15 @@ impl<'a> Round<'a> {
         let address = server.wait_ready(self.interruption)?;
         self.load.server_is_up(address);
         Ok(address)
+    }
+
+    /// Waits for the next acknowledgement, without sleeping: its moment is shorter than a sleep.
+    fn wait_for_acknowledgement(&self) {
+        let before = self.ledger.acknowledgements();
+        let end = Instant::now() + ACKNOWLEDGEMENT_WAIT;
+        while self.ledger.acknowledgements() == before && Instant::now() < end {
+            std::thread::yield_now();
+        }
     }
 
     /// The fault, under load.

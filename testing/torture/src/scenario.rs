@@ -55,7 +55,8 @@ const SWITCHES: [(&str, Fault); 5] = [
     ("no-sync", Fault::PowerCut),
     ("positions-first", Fault::Kill),
     ("dedup-memory-only", Fault::Kill),
-    ("ack-before-append", Fault::Kill),
+    // The write follows within microseconds, its sync within milliseconds.
+    ("ack-before-append", Fault::PowerCut),
     ("frontier-ignored", Fault::Kill),
 ];
 

@@ -67,9 +67,11 @@ fn page(document: &TextFile) -> Option<(&str, &TextFile)> {
 /// Codes in string literals of the crates, each with the first place that names it.
 fn used_codes(sources: &[TextFile]) -> BTreeMap<String, (String, usize)> {
     let mut used = BTreeMap::new();
-    let of_crates = sources.iter().filter(|source| source.path.starts_with("crates/") && source.path.contains("/src/"));
+    let of_crates = sources.iter().filter(|source| {
+        source.path.starts_with("crates/") && source.path.contains("/src/") && !source.path.ends_with("/tests.rs")
+    });
     for source in of_crates {
-        let code = source.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let code = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         for (line, literal) in RustText::parse(code).strings {
             for code in codes(&literal) {
                 used.entry(code.to_owned()).or_insert_with(|| (source.path.clone(), line));

@@ -107,3 +107,10 @@ fn aliases_stand_for_what_they_name() {
     let topics: Vec<_> = app.topology.topics.values().collect();
     assert_eq!(topics[0].key, topics[1].key);
 }
+
+#[test]
+fn a_file_that_is_not_there_says_what_to_do() {
+    let error = App::load("/nowhere/riverrun.yaml").unwrap_err().to_string();
+    assert!(error.starts_with("RR0017: the app file /nowhere/riverrun.yaml cannot be read: "), "{error}");
+    assert!(error.ends_with("or write one with `riverrun init`"), "{error}");
+}

@@ -41,6 +41,10 @@ fn secrets_stay_hidden_even_in_files_that_do_not_parse() {
         "app: a\naccess: { tokens: [{ name: t, secret: hunter2 ]",
         "app: a\naccess: { tokens: [{ name: t, secert: hunter2 }] }",
         "app: a\naccess: { tokens: [{ name: t, secret: hunter2, x: 1 }] }",
+        "app: a\naccess: { tokens: [{ name: t, secret: a, secret: hunter2 }] }",
+        "app: a\nacces: { tokens: [{ name: t, secret: hunter2 }] }",
+        "app: a\naccess: { tokens: { name: t, secret: hunter2 } }",
+        "app: a\naccess: { tokens: [{ name: t, secret: [hunter2] }] }",
         "app: a\naccess:\n  tokens:\n    - name: t\n      \"secret\": |\n        hunter2 hunter2\n      x: 1",
     ] {
         let printed = load(file).unwrap_err().to_string();

@@ -160,8 +160,8 @@ impl Banner {
         let palette = terminal.error;
         let pipelines = if self.pipelines.is_empty() { "none".to_owned() } else { self.pipelines.join(", ") };
         terminal.note(format_args!("{} is running", palette.paint(Ink::Strong, &self.app)));
-        let url = if self.doors { server.url() } else { "none (no doors)" };
-        terminal.note(format_args!("  url        {}", palette.paint(Ink::Name, url)));
+        let closed = if self.doors { "" } else { " (health, metrics and status only)" };
+        terminal.note(format_args!("  url        {}{closed}", palette.paint(Ink::Name, server.url())));
         terminal.note(format_args!("  data       {}", self.data_dir));
         terminal.note(format_args!("  pipelines  {pipelines}"));
     }

@@ -36,7 +36,7 @@ pub use announcement::{ANNOUNCEMENT_FILE, Announcement};
 pub struct ServeOptions {
     /// Worker threads per pipeline; as many as there are processors without it.
     pub workers: Option<usize>,
-    /// Whether HTTP is served.
+    /// Whether events come in and go out by HTTP. Health, metrics and status are served in any case.
     pub doors: bool,
     /// Which pipelines run; all without it.
     pub pipelines: Option<Vec<PipelineName>>,
@@ -140,14 +140,11 @@ impl Server {
         }
         let (topology, settings) = (Arc::new(app.topology), app.settings);
         let listen = options.listen.unwrap_or(settings.listen);
-        if options.doors && !listen.ip().is_loopback() && settings.tokens.is_empty() && !options.insecure {
+        if !listen.ip().is_loopback() && settings.tokens.is_empty() && !options.insecure {
             return Err(ServeError::Exposed { listen });
         }
         // The address is taken before anything is opened: a port in use must not touch the data.
-        let listener = match options.doors {
-            true => Some(TcpListener::bind(listen).await.map_err(|source| ServeError::Listen { listen, source })?),
-            false => None,
-        };
+        let listener = TcpListener::bind(listen).await.map_err(|source| ServeError::Listen { listen, source })?;
         let data_dir = options.data_dir.clone().unwrap_or_else(|| settings.data_dir.clone());
         let log = Arc::new(open_log(&data_dir, &settings, options.accept_data_loss).await?);
         let metrics = metrics::Registered::new(&log);
@@ -161,16 +158,15 @@ impl Server {
         let parts = Arc::new(Parts { topology, log, runtime, metrics });
         let mut server =
             Self { url: String::new(), parts, closing: watch::Sender::new(false), serving: None, announcement: None };
-        if let Some(listener) = listener {
-            server.open_doors(listener, listen, &settings)?;
-            if !options.embedded {
-                server.announcement = Some(Announcement::write(&data_dir, &server.url)?);
-            }
+        server.listen(listener, &settings, options.doors)?;
+        if !options.embedded {
+            server.announcement = Some(Announcement::write(&data_dir, &server.url)?);
         }
         Ok(server)
     }
 
-    fn open_doors(&mut self, listener: TcpListener, asked: SocketAddr, settings: &Settings) -> Result<(), ServeError> {
+    fn listen(&mut self, listener: TcpListener, settings: &Settings, open: bool) -> Result<(), ServeError> {
+        let asked = settings.listen;
         let listen = listener.local_addr().map_err(|source| ServeError::Listen { listen: asked, source })?;
         self.url = format!("http://{listen}");
         let tokens = settings.tokens.iter().map(|token| Token::new(&token.name, token.secret.reveal())).collect();
@@ -184,12 +180,12 @@ impl Server {
             access: Arc::new(Access::new(listen, &settings.allowed_hosts, tokens)),
             closing: self.closing.subscribe(),
         };
-        let router = routes::router(Arc::clone(&self.parts), doors);
+        let router = routes::router(Arc::clone(&self.parts), doors, open);
         self.serving = Some(tokio::spawn(riverrun_ingest::serve(listener, router, self.closing.subscribe())));
         Ok(())
     }
 
-    /// Where HTTP is served, for example `http://127.0.0.1:8080`; empty without doors.
+    /// Where HTTP is served, for example `http://127.0.0.1:8080`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url

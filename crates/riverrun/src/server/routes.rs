@@ -17,8 +17,8 @@ use super::problem::RouteError;
 use super::status::Status;
 use super::{Parts, dead_letters, replays};
 
-/// Everything that is served.
-pub(super) fn router(parts: Arc<Parts>, doors: Doors) -> Router {
+/// Everything that is served. Without `open`, events neither come in nor go out; health, metrics and status are still there.
+pub(super) fn router(parts: Arc<Parts>, doors: Doors, open: bool) -> Router {
     let guarded = Router::new()
         .route("/metrics", get(metrics))
         .route("/status", get(status))
@@ -29,7 +29,8 @@ pub(super) fn router(parts: Arc<Parts>, doors: Doors) -> Router {
     let guarded = http::guard(guarded, Arc::clone(&doors.access), doors.metrics.clone());
     // Health is open: what asks for it (a load balancer, an orchestrator) has no token.
     let health = Router::new().route("/health/live", get(live)).route("/health/ready", get(ready)).with_state(parts);
-    riverrun_ingest::router(doors)
+    let doors = if open { riverrun_ingest::router(doors) } else { Router::new() };
+    doors
         .merge(guarded)
         .merge(health)
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -7,7 +7,6 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks to its terminal")]
 
 mod bench;
-mod demo;
 mod process;
 mod test;
 mod tidy;

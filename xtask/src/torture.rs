@@ -30,30 +30,30 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     process::run(tester)
 }
 
-/// Builds the tester and the service as released.
+/// Builds the tester and the service, as the tests are built: what was compiled for those serves here too.
 ///
 /// # Errors
 /// The build failed.
 pub(crate) fn build() -> Result<(), Failure> {
-    process::run(cargo(&["build", "--release", "--package", TESTER, "--package", SERVICE]))
+    process::run(cargo(&["build", "--package", TESTER, "--package", SERVICE]))
 }
 
-/// The tester for a tier, against the service as released.
+/// The tester for a tier, against the service.
 pub(crate) fn command(tier: &str) -> Command {
-    tester(tier, &tree::release_program(SERVICE_PROGRAM))
+    tester(tier, &tree::test_program(SERVICE_PROGRAM))
 }
 
 /// The tester for the sabotage tier, against a service that can be told to break its guarantees.
 fn sabotage() -> Result<Command, Failure> {
     let folder = tree::target_dir().join("sabotage");
-    let mut build = cargo(&["build", "--release", "--package", SERVICE, "--features", "sabotage"]);
+    let mut build = cargo(&["build", "--package", SERVICE, "--features", "sabotage"]);
     build.arg("--target-dir").arg(&folder);
     process::run(build)?;
-    Ok(tester("sabotage", &folder.join("release").join(SERVICE_PROGRAM)))
+    Ok(tester("sabotage", &folder.join("debug").join(SERVICE_PROGRAM)))
 }
 
 fn tester(tier: &str, service: &Path) -> Command {
-    let mut command = Command::new(tree::release_program(TESTER));
+    let mut command = Command::new(tree::test_program(TESTER));
     command.arg(tier).arg("--server").arg(service);
     command
 }

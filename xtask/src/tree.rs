@@ -22,6 +22,11 @@ pub(crate) fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// A program as the tests are built.
+pub(crate) fn test_program(name: &str) -> PathBuf {
+    target_dir().join("debug").join(name)
+}
+
 /// A program of the release build.
 pub(crate) fn release_program(name: &str) -> PathBuf {
     target_dir().join("release").join(name)

@@ -1,5 +1,5 @@
-//! Every default limit in one place (DESIGN 13). A door checks them before it holds the bytes; the app file can override
-//! those in [`Limits`].
+//! Every default limit in one place. A door checks them before it holds the bytes; the app file (`limits:`) can override those
+//! in [`Limits`], the constants hold everywhere.
 
 /// Limits a deployment may change in its app file (`limits:`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,6 +26,11 @@ impl Inner {
         })
     }
 
+    /// Shows how much waits; asked after it grew and after it shrank.
+    pub(crate) fn observe_queue(&self) {
+        self.metrics.door_queue_bytes.set(i64::try_from(self.queue.door_bytes()).unwrap_or(i64::MAX));
+    }
+
     #[expect(clippy::type_complexity, reason = "it is the queue's own answer, or none where there is nothing to do")]
     fn enqueue(
         &self,
@@ -46,7 +51,7 @@ impl Inner {
         let (answer, answered) = oneshot::channel();
         let request = Request::Door(DoorRequest { prepared, identities, bytes, answer, permit });
         self.queue.push(request).map_err(AppendError::Failed)?;
-        self.metrics.door_queue_bytes.set(i64::try_from(self.queue.door_bytes()).unwrap_or(i64::MAX));
+        self.observe_queue();
         Ok(Some(answered))
     }
 }

@@ -10,6 +10,7 @@ mod check;
 mod committer;
 mod deduplication;
 mod directory;
+mod filter;
 mod head;
 mod load;
 mod local;

@@ -181,6 +181,7 @@ fn assemble(mut loaded: Loaded, head: HeadFiles, options: Options) -> Result<Com
         state: loaded.fixed(KeyspaceId::State)?,
     };
     let days = loaded.days(&row)?;
+    let snapshot = loaded.snapshot.clone();
     let directory = Directory::default();
     let mut partitions = HashMap::new();
     for (id, spec) in &loaded.topics {
@@ -218,7 +219,7 @@ fn assemble(mut loaded: Loaded, head: HeadFiles, options: Options) -> Result<Com
     let now = Instant::now();
     Ok(Committer {
         log: Arc::new(inner),
-        deduplication: Deduplication::new(options.deduplication_days, days),
+        deduplication: Deduplication::new(options.deduplication_days, days, snapshot),
         row,
         partitions,
         tasks: loaded.tasks,

@@ -101,3 +101,19 @@ fn repetitions_that_arrive_together_are_found() {
     assert_eq!(stored.count(), 24);
     assert_eq!(ids(&log, 0, 0).len(), 24);
 }
+
+#[test]
+fn repetitions_are_found_before_and_after_the_filters_are_filled() {
+    let folder = tempfile::tempdir().unwrap();
+    let all: Vec<String> = (0..3_000).map(|id| id.to_string()).collect();
+    let batches: Vec<Vec<(&str, &str)>> =
+        all.chunks(500).map(|ids| ids.iter().map(|id| (id.as_str(), "x")).collect()).collect();
+    for round in 0..2 {
+        let log = open(folder.path());
+        for batch in &batches {
+            let logged = append(&log, 0, batch).unwrap();
+            assert!(logged.iter().all(|logged| logged.is_duplicate() == (round > 0)), "round {round}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}

@@ -91,6 +91,7 @@ impl Committer {
     /// One turn: rare requests, then one cycle of work, then upkeep. `answers` holds the cycle while it is not answered.
     fn turn(&mut self, taken: Taken, answers: &mut Option<Cycle>) -> Result<(), Stop> {
         let started = Instant::now();
+        self.log.observe_queue();
         for control in taken.controls {
             self.control(control)?;
         }

@@ -5,6 +5,7 @@
 
 pub(crate) mod live;
 pub(crate) mod model;
+mod read_ahead;
 pub(crate) mod replaying;
 pub(crate) mod stepping;
 

@@ -12,6 +12,7 @@ use riverrun_event::{Offset, OperatorName, Record, TopicPartition};
 use riverrun_log::{Assigned, GroupName, InputRange, Log, Order, StateChange, StateRead, TaskCommit};
 use tokio::sync::watch;
 
+use super::read_ahead::ReadAhead;
 use super::stepping::{READ_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from};
 use super::{Gathered, Interruption, Work};
 use crate::metrics::Metrics;
@@ -45,6 +46,7 @@ pub(crate) struct Replaying {
 /// One task of a replay.
 pub(crate) struct ReplayTask {
     stepping: SteppingTask,
+    ahead: ReadAhead,
     next_order: u64,
 }
 
@@ -61,7 +63,7 @@ impl Work for Replaying {
         for (input, next) in &mut stepping.positions {
             *next = (*next).max(self.starts.get(input).copied().unwrap_or_default());
         }
-        Ok(ReplayTask { stepping, next_order })
+        Ok(ReplayTask { stepping, ahead: ReadAhead::default(), next_order })
     }
 
     async fn gather(&self, task: &mut ReplayTask) -> Result<Gathered, Interruption> {
@@ -92,7 +94,7 @@ impl Replaying {
             }
             let frontier = Frontier::from_record(&order.frontiers);
             for range in &order.ranges {
-                self.follow_range(&mut task.stepping, range, &frontier, &mut commit)?;
+                self.follow_range(task, range, &frontier, &mut commit)?;
             }
             task.next_order = number + 1;
             if commit.bytes() > READ_BYTES_MAX {
@@ -114,20 +116,19 @@ impl Replaying {
 
     fn follow_range(
         &self,
-        task: &mut SteppingTask,
+        task: &mut ReplayTask,
         range: &InputRange,
         frontier: &Frontier,
         commit: &mut TaskCommit,
     ) -> Result<(), Interruption> {
         let mut next = range.from.max(self.starts.get(&range.input).copied().unwrap_or_default());
         while next < range.to {
-            let mut records = read_from(self.log.as_ref(), &range.input, next, READ_BYTES_MAX)?;
-            records.retain(|record| record.position.offset < range.to);
+            let records = task.ahead.take(self.log.as_ref(), &range.input, next, range.to)?;
             let Some(last) = records.last() else { break };
             next = last.position.offset.next();
-            self.step_all(task, &records, Some(frontier), commit)?;
+            self.step_all(&mut task.stepping, &records, Some(frontier), commit)?;
         }
-        task.positions.insert(range.input.clone(), range.to);
+        task.stepping.positions.insert(range.input.clone(), range.to);
         commit.positions.retain(|(input, _)| *input != range.input);
         commit.positions.push((range.input.clone(), range.to));
         Ok(())

@@ -103,6 +103,9 @@ pub(crate) fn open(path: &Path, options: Options) -> Result<(Committer, Vec<Loss
     }
     let failed = |stop: Stop| damaged(path, stop.0);
     let salvaged = !losses.is_empty();
+    for loss in &losses {
+        tracing::warn!(%loss, "opening a log with an accepted loss");
+    }
     let (loaded, losses) =
         if salvaged { salvage::salvage(loaded, head.as_ref(), losses).map_err(failed)? } else { (loaded, losses) };
     let loaded = if loaded.row.is_none() { create(loaded, 1).map_err(failed)? } else { loaded };
@@ -135,6 +138,10 @@ pub(crate) fn check_format(path: &Path) -> Result<(), OpenError> {
                 return Err(damaged(path, "its file `format` is missing".to_owned()));
             }
             fs::create_dir_all(path).map_err(io)?;
+            // The folder's own name must be as durable as what will be acknowledged in it.
+            if let Some(parent) = fs::canonicalize(path).map_err(io)?.parent() {
+                File::open(parent).and_then(|parent| parent.sync_all()).map_err(io)?;
+            }
             let mut created = File::create(&file).map_err(io)?;
             created.write_all(ours.as_bytes()).and_then(|()| created.sync_all()).map_err(io)?;
             File::open(path).and_then(|folder| folder.sync_all()).map_err(io)

@@ -16,6 +16,9 @@ use crate::schema::KeyspaceId;
 use crate::stored::identity::{Identity, Seen};
 use crate::stored::{PartitionId, commit, marker};
 
+/// How long a sabotaged build waits between what must happen together: a crash falls into it sooner or later.
+const SABOTAGE_WINDOW: Duration = Duration::from_millis(20);
+
 /// What a cycle has gathered so far.
 pub(crate) struct Cycle {
     pub(crate) batch: Batch,
@@ -99,6 +102,9 @@ impl Committer {
         self.put_markers(cycle);
 
         let batch = std::mem::replace(&mut cycle.batch, self.log.store.batch());
+        if sabotage::acknowledge_before_append() {
+            std::thread::sleep(SABOTAGE_WINDOW);
+        }
         let started = Instant::now();
         batch.commit(durability()).map_err(Stop::from)?;
         self.log.metrics.sync_seconds.observe(started.elapsed().as_secs_f64());
@@ -129,8 +135,7 @@ impl Committer {
                 early.put(meta, &key, &value);
             }
             early.commit(durability()).map_err(Stop::from)?;
-            // A window for a crash to fall into.
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(SABOTAGE_WINDOW);
         }
         for (key, value) in cycle.positions.drain(..) {
             cycle.batch.put(meta, &key, &value);

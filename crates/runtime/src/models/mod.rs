@@ -4,6 +4,7 @@
 //! broadcast models, [`lookup`] answers a step. A model fed by a pipeline's own input lives in the task instead (same rows,
 //! same feed), so that a snapshot includes the very event it is taken for.
 
+pub mod cache;
 pub mod feed;
 pub mod lookup;
 mod merge;
@@ -12,6 +13,7 @@ pub mod store;
 mod tests;
 pub mod version;
 
+pub use cache::VersionCache;
 pub use feed::Feed;
 pub use lookup::Lookup;
 pub use store::{Frontier, ModelStore};

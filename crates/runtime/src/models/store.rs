@@ -7,12 +7,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use riverrun_event::partitioner::partition_of_key;
 use riverrun_event::{ModelName, Offset, OperatorName, Partition, Time, TopicPartition};
-use riverrun_log::{Direction, ModelFrontier, StateRead};
+use riverrun_log::{Direction, ModelFrontier, StateError, StateRead};
 use riverrun_topology::{Model, ModelVersion, StepError, Topology};
 use tokio::sync::watch;
 
+use super::cache::InForce;
 use super::is_placed_by_key;
-use super::version::{Version, key_after, key_from};
+use super::version::{Version, key_after, key_end, key_from};
 
 /// All broadcast models of an app.
 pub struct ModelStore {
@@ -128,7 +129,7 @@ impl ModelStore {
         self.models.get(model)?.partitions.get(usize::try_from(partition.0).ok()?)
     }
 
-    /// The version of `entity` in force at `at` among those with an offset below `frontier`.
+    /// The version of `entity` in force at `at` among those with an offset below `frontier`, and from when on it is.
     ///
     /// # Errors
     /// [`StepError::Fatal`] when the store cannot be read or the model's task has not started.
@@ -138,17 +139,10 @@ impl ModelStore {
         entity: &[u8],
         at: Time,
         frontier: Option<&Frontier>,
-    ) -> Result<Option<ModelVersion>, StepError> {
-        let held = self.models.get(model).ok_or_else(|| StepError::Fatal(format!("model {model} is not kept here")))?;
-        let count = u32::try_from(held.partitions.len()).unwrap_or(u32::MAX);
-        let partitions = if held.placed_by_key {
-            let home = partition_of_key(entity, count).0;
-            home..home.saturating_add(1)
-        } else {
-            0..count
-        };
+    ) -> Result<InForce, StepError> {
+        let held = self.held(model)?;
         let mut newest: Option<(Partition, Version)> = None;
-        for partition in partitions.map(Partition) {
+        for partition in held.partitions_of(entity) {
             let next = frontier.map(|frontier| frontier_of(frontier, model, partition));
             let found = held.version_in(partition, entity, at, next)?;
             // Of two partitions with the same time the higher number wins: any fixed rule gives the same bytes each time.
@@ -158,11 +152,38 @@ impl ModelStore {
                 newest = Some((partition, found));
             }
         }
-        Ok(newest.and_then(|(partition, version)| {
+        let from = newest.as_ref().map(|(_, version)| version.time);
+        let version = newest.and_then(|(partition, version)| {
             let position = TopicPartition::new(held.model.from.clone(), partition).at(version.revision);
             Some(ModelVersion { position, data: version.data? })
-        }))
+        });
+        Ok(InForce { version, from, until: None })
     }
+
+    /// The time of the first version of `entity` after `at`, of any offset: what is in force at `at` is so at least until then.
+    ///
+    /// # Errors
+    /// [`StepError::Fatal`] when the store cannot be read or the model's task has not started.
+    pub fn next_change(&self, model: &ModelName, entity: &[u8], at: Time) -> Result<Option<Time>, StepError> {
+        let held = self.held(model)?;
+        let mut first: Option<Time> = None;
+        for partition in held.partitions_of(entity) {
+            let state = held.state_of(partition)?;
+            let (from, to) = (key_after(entity, at), key_end(entity));
+            let rows = state.scan(&held.operator, &from, &to, Direction::Ascending, 1).map_err(fatal)?;
+            let time = rows.first().and_then(|(key, value)| Version::decode(key, value)).map(|version| version.time);
+            first = first.into_iter().chain(time).min();
+        }
+        Ok(first)
+    }
+
+    fn held(&self, model: &ModelName) -> Result<&BroadcastModel, StepError> {
+        self.models.get(model).ok_or_else(|| StepError::Fatal(format!("model {model} is not kept here")))
+    }
+}
+
+fn fatal(error: StateError) -> StepError {
+    StepError::Fatal(error.to_string())
 }
 
 fn frontier_of(frontier: &Frontier, model: &ModelName, partition: Partition) -> Offset {
@@ -171,6 +192,26 @@ fn frontier_of(frontier: &Frontier, model: &ModelName, partition: Partition) -> 
 }
 
 impl BroadcastModel {
+    /// The partitions that may hold versions of `entity`.
+    fn partitions_of(&self, entity: &[u8]) -> impl Iterator<Item = Partition> + use<> {
+        let count = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
+        let partitions = if self.placed_by_key {
+            let home = partition_of_key(entity, count).0;
+            home..home.saturating_add(1)
+        } else {
+            0..count
+        };
+        partitions.map(Partition)
+    }
+
+    fn state_of(&self, partition: Partition) -> Result<Arc<dyn StateRead>, StepError> {
+        let held = usize::try_from(partition.0).ok().and_then(|index| self.partitions.get(index));
+        let state = held.and_then(|held| held.state.read().unwrap_or_else(PoisonError::into_inner).clone());
+        state.ok_or_else(|| {
+            StepError::Fatal(format!("the task of model {} partition {partition} has not started", self.model.name))
+        })
+    }
+
     fn version_in(
         &self,
         partition: Partition,
@@ -178,18 +219,9 @@ impl BroadcastModel {
         at: Time,
         next: Option<Offset>,
     ) -> Result<Option<Version>, StepError> {
-        let held = usize::try_from(partition.0).ok().and_then(|index| self.partitions.get(index));
-        let state = held.and_then(|held| held.state.read().unwrap_or_else(PoisonError::into_inner).clone());
-        let Some(state) = state else {
-            return Err(StepError::Fatal(format!(
-                "the task of model {} partition {partition} has not started",
-                self.model.name
-            )));
-        };
+        let state = self.state_of(partition)?;
         newest_version(entity, at, next, |from, to, limit| {
-            state
-                .scan(&self.operator, from, to, Direction::Descending, limit)
-                .map_err(|error| StepError::Fatal(error.to_string()))
+            state.scan(&self.operator, from, to, Direction::Descending, limit).map_err(fatal)
         })
     }
 }

@@ -11,7 +11,7 @@ use riverrun_topology::{EventError, OnError, Pipeline, StepContext, StepError, T
 use super::{Interruption, Ownership};
 use crate::dead_letter::dead_letter;
 use crate::metrics::Counts;
-use crate::models::{Feed, Frontier, Lookup, ModelStore, is_own, lookup::OwnModels};
+use crate::models::{Feed, Frontier, Lookup, ModelStore, VersionCache, is_own, lookup::OwnModels};
 use crate::overlay::{Overlay, SharedOverlay};
 use crate::step::{Outcome, Stepper};
 
@@ -37,6 +37,7 @@ pub(crate) struct SteppingTask {
     pub(crate) counts: Counts,
     pub(crate) last_accepted: Option<riverrun_event::Time>,
     own: OwnModels,
+    cache: VersionCache,
 }
 
 /// What became of a run of records.
@@ -88,6 +89,7 @@ impl Stepping {
             state: RefCell::new(Overlay::new(assigned.state)),
             counts: Counts::default(),
             last_accepted: None,
+            cache: VersionCache::default(),
         }
     }
 
@@ -99,6 +101,9 @@ impl Stepping {
         frontier: Option<&Frontier>,
         commit: &mut TaskCommit,
     ) -> Result<Stepped, Interruption> {
+        if let Some(frontier) = frontier {
+            task.cache.begin(frontier);
+        }
         for record in records {
             task.counts.received += 1;
             task.last_accepted = Some(record.accepted);
@@ -133,7 +138,8 @@ impl Stepping {
         for feed in self.own.iter().filter(|feed| feed.model().from == record.position.topic) {
             feed.apply(record, task.state.get_mut())?;
         }
-        let mut models = Lookup { store: &self.models, frontier, own: &task.own, state: &task.state };
+        let cache = &mut task.cache;
+        let mut models = Lookup { store: &self.models, frontier, own: &task.own, state: &task.state, cache };
         let mut state = SharedOverlay(&task.state);
         self.stepper.step(record, &mut StepContext { models: &mut models, state: &mut state })
     }

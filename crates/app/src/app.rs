@@ -81,6 +81,14 @@ impl App {
         Self::parse_in(&Source::new(path, text), &environment).map_err(LoadError::Invalid)
     }
 
+    /// An app that was built in Rust instead of being declared in a file.
+    #[must_use]
+    pub fn built(topology: Topology, settings: Settings) -> Self {
+        let nowhere = Source::new(Path::new("(built in Rust)"), "");
+        let warnings = Diagnostics::new(nowhere, Vec::new(), Vec::new());
+        Self { name: topology.app.clone(), topology, settings, warnings, transformers: Vec::new() }
+    }
+
     pub(crate) fn parse_in(source: &Source, environment: &dyn Environment) -> Result<Self, Diagnostics> {
         let (root, mut found) = yaml::parse(source);
         let Some(root) = root else { return Err(Diagnostics::new(source.clone(), secret_lines(source), found)) };

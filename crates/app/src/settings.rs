@@ -72,6 +72,20 @@ impl Settings {
     pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
     /// Where data is kept when the app file does not say.
     pub const DATA_DIR_DEFAULT: &'static str = "./data";
+
+    /// The defaults of an app file, with the data kept in `data_dir`.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            log: LogSetting::default(),
+            data_dir: data_dir.into(),
+            listen: Self::LISTEN_DEFAULT,
+            limits: Limits::default(),
+            tokens: Vec::new(),
+            allowed_hosts: Vec::new(),
+            substituted: BTreeMap::new(),
+        }
+    }
 }
 
 impl fmt::Debug for Settings {

@@ -32,6 +32,12 @@ impl App {
         Ok(Self { declared: riverrun_app::App::parse(text, path.as_ref())?, unused: Vec::new() })
     }
 
+    /// An app built in Rust with [`Topology::builder`]; the same topology as from a file is the same app.
+    #[must_use]
+    pub fn built(topology: Topology, settings: Settings) -> Self {
+        Self { declared: riverrun_app::App::built(topology, settings), unused: Vec::new() }
+    }
+
     /// Registers a transformer under the name the app file uses.
     #[must_use]
     pub fn transform(mut self, name: &str, transformer: impl Transform) -> Self {

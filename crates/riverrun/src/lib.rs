@@ -12,7 +12,7 @@ pub mod transform;
 pub use app::App;
 pub use event::{Error, Event, EventError};
 pub use server::{ServeError, ServeOptions, Server};
-pub use transform::{Outputs, Transform};
+pub use transform::{Outputs, Transform, Typed};
 
 pub use riverrun_app::{Color, Diagnostics, InitError, LoadError, Settings, init};
 pub use riverrun_event::{Event as RawEvent, Key, PipelineName, Position, Time, TopicName};

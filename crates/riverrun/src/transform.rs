@@ -61,8 +61,8 @@ impl<O: Serialize> Outputs<O> {
     }
 }
 
-/// Runs a typed transformer as the topology's untyped one.
-pub(crate) struct Typed<T>(pub(crate) T);
+/// Runs a typed transformer as the topology's untyped one, for [`riverrun_topology::Topology::builder`].
+pub struct Typed<T>(pub T);
 
 impl<T: Transform> Transformer for Typed<T> {
     fn is_keyed(&self) -> bool {

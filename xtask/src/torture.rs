@@ -30,12 +30,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     process::run(tester)
 }
 
-/// Builds the tester and the service, as the tests are built: what was compiled for those serves here too.
+/// Builds the tester and the service together with the tests of the whole workspace: cargo then chooses the same features of
+/// every dependency as for the tests, and nothing is compiled twice.
 ///
 /// # Errors
 /// The build failed.
 pub(crate) fn build() -> Result<(), Failure> {
-    process::run(cargo(&["build", "--package", TESTER, "--package", SERVICE]))
+    process::run(cargo(&["build", "--workspace", "--bins", "--tests"]))
 }
 
 /// The tester for a tier, against the service.

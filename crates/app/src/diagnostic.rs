@@ -118,6 +118,13 @@ impl Diagnostics {
         self.items.iter().any(|item| item.severity == Severity::Error)
     }
 
+    /// The same as doubts, for whoever only looks at the file and does not run it.
+    #[must_use]
+    pub fn into_warnings(mut self) -> Self {
+        self.items.iter_mut().for_each(|item| item.severity = Severity::Warning);
+        self
+    }
+
     /// The file they are about.
     #[must_use]
     pub fn source(&self) -> &Source {

@@ -28,7 +28,7 @@ mod yaml;
 
 pub use app::{App, LoadError, UnregisteredTransformer};
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
-pub use init::{InitError, init};
+pub use init::{InitError, Sample, init};
 pub use reference::reference;
 pub use render::Color;
 pub use settings::{LogSetting, Secret, Settings, Token};

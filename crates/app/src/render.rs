@@ -111,6 +111,7 @@ pub(crate) fn json_lines(source: &Source, items: &[Diagnostic]) -> String {
             "code": item.code,
             "severity": match item.severity { Severity::Error => "error", Severity::Warning => "warning" },
             "message": item.message,
+            "note": item.note,
             "file": source.path().display().to_string(),
             "line": start.line,
             "column": start.column,

@@ -22,11 +22,11 @@ pub(crate) struct Arguments {
 
 const AFTER_HELP: &str = "\
 First steps:
-  riverrun demo flights              see it work on real data, in a few seconds
-  riverrun init                      write an app file, with comments
-  riverrun run                       start what it declares
-  riverrun publish orders a.ndjson   send events
-  riverrun tail orders-checked --from beginning
+  riverrun demo flights                  see it work on real data, in a few seconds
+  riverrun init --from orders.ndjson     write an app file that fits a sample of events
+  riverrun run                           start what it declares
+  riverrun publish orders orders.ndjson  send events, from a second terminal
+  riverrun tail orders-enriched          see what the pipeline made of them
 
 Exit codes: 0 success, 1 failure, 2 wrong command line.
 Errors have a code; docs/errors has a page on each.";

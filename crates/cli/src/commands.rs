@@ -54,7 +54,7 @@ fn in_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Report::without_code(format!("the async runtime cannot start: {error}")))?;
+        .map_err(|error| Report::new("RR0418", format!("the async runtime cannot start: {error}")))?;
     let result = runtime.block_on(command);
     // A thread may still wait for standard input, which nothing can interrupt; it must not hold up the end.
     runtime.shutdown_background();

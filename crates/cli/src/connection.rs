@@ -29,17 +29,41 @@ impl Connection {
     /// # Errors
     /// When the app file is wrong, or no server runs and the data directory cannot be opened.
     pub(crate) async fn open(session: Session<'_>) -> Result<Self, Failure> {
+        match Self::find(session).await? {
+            Found::Running(connection) => Ok(*connection),
+            Found::None { app, token } => Self::start(*app, token.as_deref()).await,
+        }
+    }
+
+    /// Finds a server that runs; starts none, so the data directory is not touched.
+    ///
+    /// # Errors
+    /// When the app file is wrong, or no server runs; `needed_for` then says what for it is needed.
+    pub(crate) async fn open_running(session: Session<'_>, needed_for: &str) -> Result<Self, Failure> {
+        match Self::find(session).await? {
+            Found::Running(connection) => Ok(*connection),
+            Found::None { .. } => Err(Report::new("RR0409", format!("no server runs for this app; {needed_for}"))
+                .hint("start it with `riverrun run`")
+                .into()),
+        }
+    }
+
+    async fn find(session: Session<'_>) -> Result<Found, Failure> {
         let token = session.global.token.clone();
         if let Some(url) = &session.global.url {
             let topology = library::topology_if_readable(&session.global.file);
-            return Ok(Self { client: Client::new(url, token.as_deref())?, topology, embedded: None });
+            let client = Client::new(url, token.as_deref())?;
+            return Ok(Found::Running(Box::new(Self { client, topology, embedded: None })));
         }
         let app = library::load(session)?;
         let token = token.or_else(|| library::first_token(&app));
-        if let Some(client) = running(&library::data_dir(&app), token.as_deref()).await {
-            return Ok(Self { client, topology: Some(app.topology().clone()), embedded: None });
-        }
-        Self::start(app, token.as_deref()).await
+        let running = running(&library::data_dir(&app), token.as_deref()).await;
+        Ok(match running {
+            Some(client) => {
+                Found::Running(Box::new(Self { client, topology: Some(app.topology().clone()), embedded: None }))
+            }
+            None => Found::None { app: Box::new(app), token },
+        })
     }
 
     async fn start(app: App, token: Option<&str>) -> Result<Self, Failure> {
@@ -65,11 +89,6 @@ impl Connection {
         &self.client
     }
 
-    /// Whether the server is one of our own, because none ran.
-    pub(crate) fn is_embedded(&self) -> bool {
-        self.embedded.is_some()
-    }
-
     /// Leaves: a server of our own closes its log cleanly.
     ///
     /// # Errors
@@ -88,7 +107,8 @@ async fn running(data_dir: &Path, token: Option<&str>) -> Option<Client> {
     client.is_live(LIVE_TIMEOUT).await.then_some(client)
 }
 
-/// The error of a command that makes sense only with a server.
-pub(crate) fn no_server(needed_for: &str) -> Report {
-    Report::new("RR0409", format!("no server runs for this app; {needed_for}")).hint("start it with `riverrun run`")
+/// What there is for a command to talk to.
+enum Found {
+    Running(Box<Connection>),
+    None { app: Box<App>, token: Option<String> },
 }

@@ -20,14 +20,23 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     number.checked_mul(milliseconds_each).map(Duration::from_millis).ok_or_else(refused)
 }
 
-/// Writes a duration with one figure after the point: `0.4 s`.
-pub(crate) fn in_seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
+/// Writes a duration for people: `35 ms`, `2.4 s`.
+pub(crate) fn readable(duration: Duration) -> String {
+    match duration.as_millis() {
+        milliseconds @ ..1_000 => format!("{milliseconds} ms"),
+        _ => format!("{:.1} s", duration.as_secs_f64()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_durations_are_not_rounded_away() {
+        assert_eq!(readable(Duration::from_micros(35_900)), "35 ms");
+        assert_eq!(readable(Duration::from_millis(2_449)), "2.4 s");
+    }
 
     #[test]
     fn durations_need_a_unit() {

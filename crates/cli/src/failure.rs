@@ -38,6 +38,11 @@ impl Report {
         Self { code: None, message: message.into(), hints: Vec::new(), exit_code: 1 }
     }
 
+    /// Whether a server refused the request as a whole before it read any event: no token, no such topic.
+    pub(crate) fn is_certain_refusal(&self) -> bool {
+        matches!(self.code.as_deref(), Some("RR0101" | "RR0102" | "RR0103" | "RR0140" | "RR0143"))
+    }
+
     /// Adds what the user can do.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

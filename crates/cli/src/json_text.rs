@@ -7,11 +7,13 @@ use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 
-use crate::terminal::{Ink, Palette};
+use crate::terminal::{Ink, Palette, width};
 
-/// Lines are filled up to this width; it leaves room on usual terminals.
-const WIDTH: usize = 110;
-/// A value this short, with nothing nested in it, stays on one line.
+/// Lines are filled up to this width, or to that of a narrower terminal.
+const WIDTH_MAX: usize = 110;
+/// No terminal is so narrow that less would read better.
+const WIDTH_MIN: usize = 40;
+/// A value this short, with nothing nested in it, stays on one line where there is room.
 const INLINE_BYTES_MAX: usize = 96;
 /// Deeper levels are not indented further (doors take 64 levels at most).
 const INDENT_LEVELS_MAX: usize = 64;
@@ -21,10 +23,12 @@ pub(crate) fn laid_out(json: &str, palette: Palette) -> String {
     if serde_json::from_str::<&RawValue>(json).is_err() {
         return json.to_owned();
     }
+    let width = width().map_or(WIDTH_MAX, |columns| usize::from(columns).clamp(WIDTH_MIN, WIDTH_MAX));
     let mut layout = Layout {
         rest: json,
         output: String::with_capacity(json.len() * 2),
         palette,
+        width,
         column: 0,
         inline: Vec::new(),
         has_just_closed_lines: false,
@@ -37,6 +41,8 @@ struct Layout<'a> {
     rest: &'a str,
     output: String,
     palette: Palette,
+    /// How wide lines may be.
+    width: usize,
     /// How wide the current line is so far.
     column: usize,
     /// One entry per open array or object: whether it stays on one line.
@@ -84,9 +90,15 @@ impl<'a> Layout<'a> {
             return;
         }
         let is_outermost = self.inline.is_empty();
-        let is_inline = outer_is_inline || (!is_outermost && is_flat && within.len() <= INLINE_BYTES_MAX);
+        let is_inline = outer_is_inline || (!is_outermost && is_flat && self.has_room_for(within));
         self.inline.push(is_inline);
         if is_inline { self.space() } else { self.indent() }
+    }
+
+    /// Whether a flat value fits on the line, with the spaces that are put behind its signs.
+    fn has_room_for(&self, value: &str) -> bool {
+        let spaces = value.bytes().filter(|byte| matches!(byte, b',' | b':' | b'{' | b'}' | b'[' | b']')).count();
+        value.len() <= INLINE_BYTES_MAX && self.column + value.len() + spaces < self.width
     }
 
     fn close(&mut self) {
@@ -104,7 +116,7 @@ impl<'a> Layout<'a> {
         self.put(1, None);
         let ends_line = std::mem::take(&mut self.has_just_closed_lines);
         let is_inline = self.inline.last().copied().unwrap_or(false);
-        let fits = self.inline.len() > 1 && !ends_line && self.column + 1 + member_bytes(self.rest) < WIDTH;
+        let fits = self.inline.len() > 1 && !ends_line && self.column + 1 + member_bytes(self.rest) < self.width;
         if is_inline || fits { self.space() } else { self.indent() }
     }
 
@@ -155,7 +167,7 @@ fn member_bytes(text: &str) -> usize {
 fn value_bytes(text: &str) -> usize {
     match text.as_bytes().first() {
         Some(b'{' | b'[') if text.starts_with("{}") || text.starts_with("[]") => 2,
-        Some(b'{' | b'[') => WIDTH,
+        Some(b'{' | b'[') => WIDTH_MAX,
         Some(b'"') => string_bytes(text),
         _ => literal_bytes(text),
     }

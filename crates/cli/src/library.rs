@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 pub(crate) use riverrun::server::Announcement;
 pub(crate) use riverrun::topology::operators::snapshot::SnapshotModel;
 pub(crate) use riverrun::topology::{Expression, Model, OnError, Operator, Pipeline, Topic};
-pub(crate) use riverrun::{App, Diagnostics, PipelineName, ServeOptions, Server, Topology, VerifyReport, init};
+pub(crate) use riverrun::{
+    App, Diagnostics, PipelineName, Sample, ServeOptions, Server, Time, TopicName, Topology, VerifyReport, init,
+};
 
 use riverrun::topology::Draft;
-use riverrun::{Color, Key, LoadError, RawEvent, ServeError, Time};
+use riverrun::{Color, EnsureError, Key, LoadError, RawEvent, ServeError, StartError};
 
 use crate::commands::Session;
 use crate::failure::{Failure, Report};
@@ -52,7 +54,7 @@ pub(crate) fn check(path: &Path) -> Result<Checked, Failure> {
     match App::load(path) {
         Ok(app) => Ok(Checked {
             diagnostics: app.warnings().clone(),
-            missing: Some(app.unregistered_transformers()).filter(|missing| !missing.is_empty()),
+            missing: Some(app.unregistered_transformers().into_warnings()).filter(|missing| !missing.is_empty()),
         }),
         Err(LoadError::Invalid(diagnostics)) => Ok(Checked { diagnostics, missing: None }),
         Err(LoadError::Unreadable { path, reason }) => Err(unreadable(&path, &reason).into()),
@@ -74,8 +76,7 @@ fn unreadable(path: &Path, reason: &std::io::Error) -> Report {
 
 /// Where the app keeps its data.
 pub(crate) fn data_dir(app: &App) -> PathBuf {
-    // Through its components: `././data` is the same directory as `./data`, and reads better.
-    app.settings().data_dir.components().collect()
+    app.settings().data_dir.clone()
 }
 
 /// A token the server of this app takes, for commands that talk to it.
@@ -115,7 +116,14 @@ fn not_started(error: ServeError) -> Report {
         ServeError::Listen { source, .. } => listen_failed(&source, message),
         ServeError::Open(error) => Report::new(error.code(), message),
         ServeError::Announce { .. } => Report::new("RR0408", message),
-        _ => Report::without_code(message),
+        ServeError::Start(StartError::Topology(_)) => Report::new("RR0014", message),
+        ServeError::Start(StartError::Topics(EnsureError::PartitionCount { topic, existing, .. })) => {
+            Report::new("RR0417", message)
+                .hint(format!("write `partitions: {existing}` at the topic {topic}, or give the topic another name"))
+        }
+        ServeError::Start(_) | ServeError::Identity(_) => Report::new("RR0418", message),
+        ServeError::Close(_) => Report::new("RR0419", message)
+            .hint("what was acknowledged is on disk; `riverrun verify` checks the data directory"),
     }
 }
 

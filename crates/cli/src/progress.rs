@@ -18,10 +18,10 @@ impl Progress {
     pub(crate) fn new(label: &str, total: Option<u64>, terminal: &Terminal) -> Self {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(12));
         let template = match (total.is_some(), terminal.error.is_colored()) {
-            (true, true) => "{prefix:>9.bold} {bar:32.cyan/dim} {percent:>3}%  {msg}",
-            (true, false) => "{prefix:>9} {bar:32} {percent:>3}%  {msg}",
-            (false, true) => "{prefix:>9.bold} {spinner:.cyan}  {msg}",
-            (false, false) => "{prefix:>9} {spinner}  {msg}",
+            (true, true) => "{prefix:>10.bold} {bar:32.cyan/dim} {percent:>3}%  {msg}",
+            (true, false) => "{prefix:>10} {bar:32} {percent:>3}%  {msg}",
+            (false, true) => "{prefix:>10.bold} {spinner:.cyan}  {msg}",
+            (false, false) => "{prefix:>10} {spinner}  {msg}",
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.progress_chars("━╸─"));

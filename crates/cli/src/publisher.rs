@@ -123,13 +123,12 @@ struct Place {
 
 impl Place {
     fn add_to(&self, report: Report, tally: &Tally) -> Failure {
-        let mut hint = match tally.last_line {
-            0 => "no line was dealt with; start again with --from-line 1".to_owned(),
-            last => format!("lines up to {last} are dealt with; go on with --from-line {}", last + 1),
+        let prefix = if self.has_wrapped { format!(" --id-prefix {}", self.id_prefix) } else { String::new() };
+        let hint = match tally.last_line {
+            0 if report.is_certain_refusal() => "no line was published".to_owned(),
+            0 => format!("no line was dealt with; start again with --from-line 1{prefix}"),
+            last => format!("lines up to {last} are dealt with; go on with --from-line {}{prefix}", last + 1),
         };
-        if self.has_wrapped {
-            hint = format!("{hint} --id-prefix {}", self.id_prefix);
-        }
         report.hint(hint).into()
     }
 

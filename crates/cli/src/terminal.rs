@@ -122,23 +122,31 @@ impl<T: fmt::Display> fmt::Display for Painted<T> {
     }
 }
 
-/// An aligned table without lines; cells are wrapped to the width of the terminal, where there is one.
+/// An aligned table without lines, figures to the right; cells are wrapped to the width of the terminal, where there is one.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let is_numeric = |index: usize| {
+        let mut cells = rows.iter().filter_map(|row| row.get(index));
+        cells.all(|cell| cell.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    let numeric: Vec<bool> = (0..header.len()).map(is_numeric).collect();
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_header(header.iter().copied());
     if let Some(width) = width() {
         table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(width);
     }
     table.add_rows(rows);
-    // Without lines, the first column's padding would only indent the table.
-    for column in table.column_iter_mut() {
+    for (index, column) in table.column_iter_mut().enumerate() {
+        // Without lines, the first column's padding would only indent the table.
         column.set_padding((0, 2));
+        if numeric.get(index).copied().unwrap_or(false) {
+            column.set_cell_alignment(comfy_table::CellAlignment::Right);
+        }
     }
     table.trim_fmt()
 }
 
-/// The width of the terminal on standard output.
-fn width() -> Option<u16> {
+/// The width of the terminal on standard output, where it is one.
+pub(crate) fn width() -> Option<u16> {
     if !std::io::stdout().is_terminal() {
         return None;
     }

@@ -180,7 +180,7 @@ fn refused_lines_are_reported_and_none_is_lost() {
     let outcome = place.run_with_input(&arguments, &lines.join("\n"));
     assert_eq!(outcome.code, 1, "{outcome:?}");
     assert!(outcome.out.starts_with("published 3 events to orders (0 duplicates, 4 refused)"), "{outcome:?}");
-    for expected in ["line 2: no valid JSON", "line 4[RR01", "line 6: the topic's id", "line 7[RR0142]"] {
+    for expected in ["line 2: no valid JSON", "line 4[RR0134]: ", "line 6: the topic's id", "line 7[RR0142]"] {
         assert!(outcome.error.contains(expected), "{expected:?} is not in {}", outcome.error);
     }
     assert_eq!(place.read("rejects.ndjson").lines().count(), 4);
@@ -190,7 +190,37 @@ fn refused_lines_are_reported_and_none_is_lost() {
     let outcome = place.run_with_input(&["publish", "nowhere"], "1\n2\n");
     assert_eq!((outcome.code, outcome.out.as_str()), (1, ""));
     assert!(outcome.error.starts_with("error[RR0140]"), "{}", outcome.error);
-    assert!(outcome.error.contains("--from-line 1"), "{}", outcome.error);
+    assert!(outcome.error.contains("no line was published"), "{}", outcome.error);
+}
+
+#[test]
+fn asking_for_a_server_that_does_not_run_touches_nothing() {
+    let place = Place::with_app(APP);
+    for arguments in [vec!["status"], vec!["tail", "orders", "--follow"]] {
+        assert!(place.fail(1, &arguments).starts_with("error[RR0409]"), "{arguments:?}");
+    }
+    assert!(!place.path().join("data").exists());
+}
+
+#[test]
+fn a_topic_keeps_its_number_of_partitions() {
+    let place = Place::with_app("app: a\ntopics: { orders: { partitions: 2 } }\n");
+    assert_eq!(place.run_with_input(&["publish", "orders"], "1\n").code, 0);
+    place.write("riverrun.yaml", "app: a\ntopics: { orders: { partitions: 3 } }\n");
+    let error = place.fail(1, &["run"]);
+    assert!(error.contains("error[RR0417]") && error.contains("partitions: 2"), "{error}");
+}
+
+#[test]
+fn an_app_with_a_transformer_of_another_program_is_read_and_written_here() {
+    let app = "app: a\ntopics: { orders: }\npipelines: { p: { from: orders, steps: [transform: risk], to: scored } }\n";
+    let place = Place::with_app(app);
+    assert!(place.succeed(&["check"]).contains("[RR0016] Warning"));
+    let published = place.run_with_input(&["publish", "orders"], "1\n");
+    assert!(published.out.starts_with("published 1 event to orders"), "{published:?}");
+    assert_eq!(records(&place.succeed(&["tail", "orders"])).len(), 1);
+    assert!(place.fail(1, &["replay", "p", "--to", "again"]).starts_with("error[RR0175]"));
+    assert!(place.fail(1, &["run"]).starts_with("error[RR0016]"));
 }
 
 #[test]

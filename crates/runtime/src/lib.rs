@@ -5,6 +5,7 @@
 //! Nothing here knows which log it runs on.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
+mod claim;
 pub mod commit;
 pub mod dead_letter;
 pub mod metrics;

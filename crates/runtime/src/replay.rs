@@ -1,11 +1,13 @@
 //! A replay as others see it: what to replay, how far it is, and why it cannot.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use riverrun_event::{Offset, PipelineName, Time, TopicName, TopicPartition};
-use riverrun_log::{GroupName, Retention, TaskInputs, TopicSpec};
+use riverrun_log::{GroupName, Membership, ReadError, Retention, TaskInputs, TopicSpec};
+use riverrun_topology::{Pipeline, TopologyError};
 
+use crate::claim::{Claim, Refused};
 use crate::metrics::Counts;
 use crate::progress::Progress;
 use crate::runtime::{Runtime, StartError};
@@ -34,6 +36,16 @@ pub enum ReplayError {
     /// The output topic belongs to the app already.
     #[error("topic {0} is one of the app's own topics; name a new one")]
     TopicInUse(TopicName),
+    /// The output topic holds records that this replay did not write.
+    #[error("topic {topic} holds {holds}; a replay of {asked} needs a topic of its own")]
+    TopicHolds {
+        /// The topic.
+        topic: TopicName,
+        /// What is in it, or is being written to it.
+        holds: String,
+        /// What was asked for.
+        asked: String,
+    },
     /// Something it needs could not be started.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -42,6 +54,7 @@ pub enum ReplayError {
 /// A running replay. Dropping it does not end it; the runtime's shutdown does.
 #[derive(Clone)]
 pub struct Replay {
+    request: ReplayRequest,
     tasks: Vec<TaskInputs>,
     starts: BTreeMap<TopicPartition, Offset>,
     ends: BTreeMap<TopicPartition, Offset>,
@@ -64,30 +77,108 @@ pub struct ReplayProgress {
 }
 
 impl Runtime {
-    /// Starts a replay, or goes on with one that was interrupted: its place is in the log.
+    /// Starts a replay, or goes on with one that was interrupted: its place is in the log. One that runs already is not started
+    /// again; both callers watch the same.
     ///
     /// # Errors
     /// [`ReplayError`] when it cannot start.
     pub async fn replay(&self, request: &ReplayRequest) -> Result<Replay, ReplayError> {
         let pipeline = self.topology.pipelines.get(&request.pipeline);
         let pipeline = pipeline.ok_or_else(|| ReplayError::UnknownPipeline(request.pipeline.clone()))?;
+        self.check_transformers(pipeline)?;
         if self.topology.topics.contains_key(&request.to) {
             return Err(ReplayError::TopicInUse(request.to.clone()));
         }
+        let missing = self.missing_transformers(pipeline);
+        if !missing.is_empty() {
+            return Err(StartError::Topology(missing).into());
+        }
+        // One at a time, so that two callers cannot both find a topic free.
+        let _asking = self.asking.lock().await;
+        if let Some(running) = self.running_replay(&request.to) {
+            return if running.request == *request {
+                Ok(running)
+            } else {
+                Err(request.refused(running.request.kind()))
+            };
+        }
+        let holds_records = self.holds_records(&request.to)?;
         let partitions = self.topology.topics.get(&pipeline.to).map_or(1, |topic| topic.partitions);
         let spec = TopicSpec { name: request.to.clone(), partitions, retention: Retention::default() };
         self.log.ensure(&[spec]).await.map_err(StartError::Topics)?;
-        self.start_models_of(pipeline)?;
-
-        let app = &self.topology.app;
-        let progress = Arc::new(Progress::default());
         let tasks = task_inputs(&self.topology, pipeline);
+        self.claim(request, &tasks, holds_records).await?;
+        let replay = self.start_replay(pipeline, request, tasks)?;
+        self.replays.lock().unwrap_or_else(PoisonError::into_inner).push(replay.clone());
+        Ok(replay)
+    }
+
+    /// A pipeline that does not run here may lack its transformers; it cannot be replayed here either.
+    fn missing_transformers(&self, pipeline: &Pipeline) -> Vec<TopologyError> {
+        let mut problems = self.topology.check();
+        problems.retain(|problem| {
+            matches!(problem, TopologyError::UnknownTransformer { pipeline: lacking, .. } if *lacking == pipeline.name)
+        });
+        problems
+    }
+
+    /// Whether a replay is being started or has not come to its end.
+    #[must_use]
+    pub fn is_replaying(&self) -> bool {
+        self.asking.try_lock().is_err()
+            || self.replays.lock().unwrap_or_else(PoisonError::into_inner).iter().any(Replay::is_running)
+    }
+
+    /// The replay that writes `to` right now; forgets those that are over.
+    fn running_replay(&self, to: &TopicName) -> Option<Replay> {
+        let mut replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
+        replays.retain(Replay::is_running);
+        replays.iter().find(|replay| replay.request.to == *to).cloned()
+    }
+
+    async fn claim(
+        &self,
+        request: &ReplayRequest,
+        tasks: &[TaskInputs],
+        holds_records: bool,
+    ) -> Result<(), ReplayError> {
+        let claim = Claim {
+            log: Arc::clone(&self.log),
+            membership: Membership { group: self.replay_group(request), tasks: tasks.to_vec(), seat: 0, seats: 1 },
+            asked: request.kind(),
+            holds_records,
+            metrics: self.options.metrics.clone(),
+        };
+        claim.make().await.map_err(|refused| match refused {
+            Refused::Holds(holds) => request.refused(holds),
+            Refused::Failed(reason) => StartError::Read(ReadError::Failed(reason)).into(),
+        })
+    }
+
+    fn holds_records(&self, topic: &TopicName) -> Result<bool, StartError> {
+        match self.log.describe(topic) {
+            Ok(described) => Ok(described.offsets.iter().any(|offsets| offsets.end > Offset(0))),
+            Err(ReadError::UnknownTopic(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn start_replay(
+        &self,
+        pipeline: &Pipeline,
+        request: &ReplayRequest,
+        tasks: Vec<TaskInputs>,
+    ) -> Result<Replay, StartError> {
+        self.start_models_of(pipeline)?;
+        let progress = Arc::new(Progress::default());
         let (starts, ends) = self.bounds(&tasks, request.from)?;
+        let stepping = self.stepping(pipeline, request.to.clone(), None);
         let work = Replaying {
             log: Arc::clone(&self.log),
-            stepping: self.stepping(pipeline, request.to.clone(), None),
+            model_ends: self.ends_of_models(&stepping)?,
+            stepping,
             models: Arc::clone(&self.models),
-            followed: GroupName::pipeline(app, &pipeline.name),
+            followed: GroupName::pipeline(&self.topology.app, &pipeline.name),
             recompute: request.recompute,
             starts: starts.clone(),
             ends: ends.clone(),
@@ -96,9 +187,12 @@ impl Runtime {
             metrics: self.options.metrics.clone(),
             shutdown: self.shutdown.subscribe(),
         };
-        let group = GroupName::replay(app, &pipeline.name, &request.to);
-        self.spawn(work, group, &tasks, self.options.workers, &progress)?;
-        Ok(Replay { tasks, starts, ends, progress })
+        self.spawn(work, self.replay_group(request), &tasks, self.options.workers, &progress)?;
+        Ok(Replay { request: request.clone(), tasks, starts, ends, progress })
+    }
+
+    pub(crate) fn replay_group(&self, request: &ReplayRequest) -> GroupName {
+        GroupName::replay(&self.topology.app, &request.pipeline, &request.to)
     }
 
     /// Where a replay starts and ends in each input partition.
@@ -123,7 +217,25 @@ impl Runtime {
     }
 }
 
+impl ReplayRequest {
+    /// What the records of its topic are: those of another kind cannot stand beside them.
+    pub(crate) fn kind(&self) -> String {
+        let from = self.from.map_or_else(|| "the beginning".to_owned(), |time| time.to_string());
+        let how = if self.recompute { "recomputed" } else { "as recorded" };
+        format!("{} from {from}, {how}", self.pipeline)
+    }
+
+    pub(crate) fn refused(&self, holds: String) -> ReplayError {
+        ReplayError::TopicHolds { topic: self.to.clone(), holds, asked: self.kind() }
+    }
+}
+
 impl Replay {
+    fn is_running(&self) -> bool {
+        let progress = self.progress();
+        !progress.finished && progress.stopped.is_none()
+    }
+
     /// How far it is.
     #[must_use]
     pub fn progress(&self) -> ReplayProgress {

@@ -1,6 +1,7 @@
 //! Starts and stops everything that runs: models, pipelines, replays; and says how they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 use crate::metrics::Metrics;
 use crate::models::{Feed, Frontier, ModelStore, is_own};
 use crate::progress::Progress;
+use crate::replay::Replay;
 use crate::status::{InputStatus, ModelStatus, PipelineState, PipelineStatus, TaskStatus};
 use crate::worker::live::{Live, model_ends};
 use crate::worker::model::Modelling;
@@ -64,6 +66,10 @@ pub struct Runtime {
     running: BTreeMap<PipelineName, Arc<Progress>>,
     started_models: Mutex<BTreeMap<ModelName, Arc<Progress>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Replays that were asked for, until they are over.
+    pub(crate) replays: Mutex<Vec<Replay>>,
+    /// Held while a replay is being started.
+    pub(crate) asking: tokio::sync::Mutex<()>,
 }
 
 impl Runtime {
@@ -76,7 +82,14 @@ impl Runtime {
         log: Arc<dyn Log>,
         options: RuntimeOptions,
     ) -> Result<Self, StartError> {
-        let problems = topology.check();
+        let mut problems = topology.check();
+        // A pipeline that does not run here needs no transformers; a replay of it is refused.
+        problems.retain(|problem| match problem {
+            TopologyError::UnknownTransformer { pipeline, .. } => {
+                options.pipelines.as_ref().is_none_or(|wanted| wanted.contains(pipeline))
+            }
+            TopologyError::Invalid { .. } => true,
+        });
         if !problems.is_empty() {
             return Err(StartError::Topology(problems));
         }
@@ -90,11 +103,22 @@ impl Runtime {
             running: BTreeMap::new(),
             started_models: Mutex::default(),
             threads: Mutex::default(),
+            replays: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
         };
         for pipeline in runtime.wanted()? {
             runtime.start_pipeline(&pipeline)?;
         }
         Ok(runtime)
+    }
+
+    /// A pipeline that does not run here may lack transformers; what steps through it must not.
+    pub(crate) fn check_transformers(&self, pipeline: &Pipeline) -> Result<(), StartError> {
+        let mut lacking = self.topology.check();
+        lacking.retain(|problem| {
+            matches!(problem, TopologyError::UnknownTransformer { pipeline: lacks, .. } if *lacks == pipeline.name)
+        });
+        if lacking.is_empty() { Ok(()) } else { Err(StartError::Topology(lacking)) }
     }
 
     fn wanted(&self) -> Result<Vec<Pipeline>, StartError> {
@@ -111,6 +135,7 @@ impl Runtime {
         let dead_letters = Some(TopicName::dead_letters_of(&pipeline.name));
         let stepping = self.stepping(pipeline, pipeline.to.clone(), dead_letters);
         let models_at_start = self.ends_of_models(&stepping)?;
+        let model_tasks = self.model_tasks(&stepping);
         let progress = Arc::new(Progress::default());
         let work = Live {
             log: Arc::clone(&self.log),
@@ -118,6 +143,7 @@ impl Runtime {
             stepping,
             models: Arc::clone(&self.models),
             models_at_start,
+            model_tasks,
             progress: Arc::clone(&progress),
             metrics: self.options.metrics.clone(),
             shutdown: self.shutdown.subscribe(),
@@ -126,6 +152,12 @@ impl Runtime {
         self.spawn(work, group, &task_inputs(&self.topology, pipeline), self.options.workers, &progress)?;
         self.running.insert(pipeline.name.clone(), progress);
         Ok(())
+    }
+
+    fn model_tasks(&self, stepping: &Stepping) -> Vec<(ModelName, Arc<Progress>)> {
+        let started = self.started_models.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_model = |name: &ModelName| Some((name.clone(), Arc::clone(started.get(name)?)));
+        stepping.broadcast_models().filter_map(of_model).collect()
     }
 
     pub(crate) fn ends_of_models(&self, stepping: &Stepping) -> Result<Frontier, StartError> {
@@ -196,7 +228,13 @@ impl Runtime {
             };
             let executor = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
             let thread = std::thread::Builder::new().name(format!("{label}-{seat}"));
-            let thread = thread.spawn(move || executor.block_on(worker.run()))?;
+            let progress = Arc::clone(progress);
+            let thread = thread.spawn(move || {
+                // A worker owns all it touches, and the log keeps only what was committed.
+                if catch_unwind(AssertUnwindSafe(|| executor.block_on(worker.run()))).is_err() {
+                    progress.stop("a worker panicked; its message is on the error output");
+                }
+            })?;
             self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! `riverrun init`: writes a first app file, fitted to a sample of events where there is one. What it writes loads without
 //! any diagnostic, and its pipeline runs on the sample.
 
+mod fields;
 mod propose;
 mod sample;
 mod write;
@@ -18,12 +19,12 @@ pub enum InitError {
         /// Why.
         reason: NameError,
     },
-    /// A line of the sample is no JSON object.
-    #[error("line {line} of the sample: {reason}; a sample has one JSON object a line, bare data or CloudEvents")]
+    /// A line of the sample is no event.
+    #[error("line {line} of the sample: {reason}")]
     Sample {
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// What is wrong with it, and what was expected.
         reason: String,
     },
     /// The sample has no events.
@@ -31,16 +32,24 @@ pub enum InitError {
     Empty,
 }
 
-/// Writes an app file for an app of this name. With a sample (NDJSON: CloudEvents in structured mode, or bare data) its
-/// topics, keys, times and an example pipeline fit the sample.
+/// Events to fit an app file to.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a> {
+    /// What to call the file they are in, for example `orders.ndjson`. Bare data goes to a topic named for it.
+    pub file: &'a str,
+    /// NDJSON: CloudEvents in structured mode, or bare data.
+    pub text: &'a str,
+}
+
+/// Writes an app file for an app of this name. With a sample its topics, keys, times and an example pipeline fit the sample.
 ///
 /// # Errors
 /// [`InitError`] when the name is none, or the sample is no NDJSON of objects.
-pub fn init(name: &str, sample: Option<&str>) -> Result<String, InitError> {
+pub fn init(name: &str, sample: Option<Sample<'_>>) -> Result<String, InitError> {
     let app = AppName::new(name).map_err(|reason| InitError::Name { name: name.to_owned(), reason })?;
     let Some(sample) = sample else { return Ok(write::hello(&app)) };
-    let sample = sample::read(sample)?;
-    Ok(write::fitted(&app, &propose::propose(&sample)))
+    let groups = sample::read(sample)?;
+    Ok(write::fitted(&app, sample.file, &propose::propose(&groups)))
 }
 
 #[cfg(test)]

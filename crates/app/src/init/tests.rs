@@ -1,3 +1,5 @@
+//! What `init` writes: every file loads without a diagnostic, and its pipeline runs on the sample it was made from.
+
 use std::io::Read;
 
 use bytes::Bytes;
@@ -46,7 +48,7 @@ fn run(app: &App, data: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 fn check(name: &str, sample: Option<&str>, contains: &[&str]) -> String {
-    let text = init(name, sample).unwrap();
+    let text = init(name, sample.map(|text| Sample { file: "sample.ndjson", text })).unwrap();
     match App::parse(&text, "riverrun.yaml") {
         Ok(app) => assert!(app.warnings.is_empty(), "{text}\n{}", app.warnings),
         Err(error) => panic!("{text}\n{error}"),
@@ -79,10 +81,13 @@ fn cloudevents_give_topics_by_type() {
         "shop",
         Some(sample),
         &[
-            "orders: { key: data.customer_id, accept: [order.*] }",
-            "events: { accept: [\"Odd: $${type}\"] }",
-            "filter: data.coupon != null",
-            "data.high_amount: data.amount > 7.0",
+            "  orders:\n    key: data.customer_id ",
+            "    accept: [order.*] ",
+            "  events:\n    accept: [\"Odd: $${type}\"] ",
+            "filter: data.coupon != null  # drops events that have none, 1 in the sample",
+            "data.high_amount: data.amount > 7 ",
+            "customers: { key: data.customer_id }",
+            "POST /events finds",
         ],
     );
 }
@@ -97,7 +102,7 @@ fn bare_data_gives_key_id_and_time() {
     let text = check(
         "plant",
         Some(sample),
-        &["records: { key: data.device, id: data.id, time: data.created }", "data.high_temp"],
+        &["records:\n    key: data.device ", "    id: data.id ", "    time: data.created ", "data.temp > 4.5 "],
     );
     let app = App::parse(&text, "riverrun.yaml").unwrap();
     let passed = run(&app, sample.lines().filter(|line| line.contains('{')).map(str::to_owned));
@@ -110,7 +115,8 @@ fn the_flights_sample_gives_its_tail_number_as_key() {
     let packed = include_bytes!("../../../../examples/flights/data/flights.ndjson.gz");
     let mut sample = String::new();
     flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut sample).unwrap();
-    let text = check("flights", Some(&sample), &["flights: { key: data.tailnum, accept: [flight.*] }"]);
+    let text = check("flights", Some(&sample), &["flights:\n    key: data.tailnum ", "accept: [flight.*]"]);
+    assert!(!text.contains("data.flight >"), "a flight number is no measure\n{text}");
     let app = App::parse(&text, "riverrun.yaml").unwrap();
     let data = sample.lines().take(2_000).map(|line| {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -122,16 +128,76 @@ fn the_flights_sample_gives_its_tail_number_as_key() {
 
 #[test]
 fn odd_samples_still_give_a_file_that_loads() {
-    check("a", Some("{}"), &["records: {}"]);
+    check("a", Some("{}"), &["records:\n", "data.event_type: type "]);
     check("a", Some(r#"{"x":[1],"y":{"z":1}}"#), &[]);
     check("a", Some(r#"{"n":1e300,"é":2}"#), &[]);
     check("a", Some("{\"n\":-1.5}\n{\"n\":-2.5}\n{\"n\":1e300}"), &[]);
 }
 
 #[test]
+fn fields_within_fields_are_seen() {
+    let sample = r#"
+        {"id":1,"user":{"id":"u1"},"items":[{"sku":"a"}],"cart":{"total":20},"meta":{"ts":"2024-01-01T00:00:00Z"}}
+        {"id":2,"user":{"id":"u2"},"items":[],"cart":{"total":35.5},"meta":{"ts":"2024-01-01T00:00:01Z"}}
+        {"id":3,"user":{"id":"u1"},"items":[],"cart":{"total":4},"meta":{"ts":"2024-01-01T00:00:02Z"}}
+    "#;
+    let text = check(
+        "shop",
+        Some(sample),
+        &[
+            "key: data.user.id ",
+            "    id: data.id ",
+            "time: data.meta.ts ",
+            "data.high_total: data.cart.total > 20 ",
+            "users: { key: data.user.id }",
+        ],
+    );
+    let app = App::parse(&text, "riverrun.yaml").unwrap();
+    let passed = run(&app, sample.lines().filter(|line| line.contains('{')).map(str::to_owned));
+    assert_eq!(passed.iter().filter(|data| data.contains("\"high_total\":true")).count(), 1, "{passed:?}");
+}
+
+#[test]
+fn types_with_a_domain_in_front_name_their_entity() {
+    let event = |kind: &str| format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"{kind}","data":{{}}}}"#);
+    for (kind, topic, accept) in [
+        ("com.example.order.placed", "orders", "com.example.order.*"),
+        ("order.item.added", "orders", "order.*"),
+        ("weather.observed", "weather", "weather.*"),
+        ("com.example.placed", "events", "com.example.placed"),
+        ("ping", "events", "ping"),
+    ] {
+        check("a", Some(&event(kind)), &[&format!("  {topic}:\n"), &format!("accept: [{accept}]")]);
+    }
+}
+
+#[test]
+fn bare_data_goes_to_a_topic_named_for_its_file() {
+    for (file, topic) in [
+        ("in/Sensor readings.ndjson.gz", "sensor-readings"),
+        ("orders.ndjson", "orders"),
+        ("sample.json", "records"),
+        ("_x.json", "records"),
+        ("-", "records"),
+        ("a\nb: .json", "records"),
+    ] {
+        let text = init("a", Some(Sample { file, text: r#"{"n":1}"# })).unwrap();
+        assert!(text.contains(&format!("topics:\n  {topic}:\n")), "{file}: {text}");
+        assert!(App::parse(&text, "riverrun.yaml").is_ok(), "{file}: {text}");
+    }
+}
+
+#[test]
 fn what_is_no_sample_is_refused() {
-    assert_eq!(init("a", Some(" \n")), Err(InitError::Empty));
-    assert!(matches!(init("a", Some("{}\n[1]")), Err(InitError::Sample { line: 2, .. })));
-    assert!(matches!(init("a", Some("{}\n\nx")), Err(InitError::Sample { line: 3, .. })));
+    let check = |text: &str, line: usize, says: &str| {
+        let error = init("a", Some(Sample { file: "a.json", text })).unwrap_err();
+        let InitError::Sample { line: found, reason } = &error else { panic!("{text}: {error}") };
+        assert!(*found == line && reason.contains(says), "{text}: {error}");
+    };
+    check("{}\n[1]", 2, "jq -c '.[]'");
+    check("{\n  \"a\": 1\n}", 1, "does not end on this line");
+    check("{}\n\nx", 3, "no valid JSON: expected value at column 1");
+    check(r#"{"specversion":"1.0","id":"1","type":"a.b"}"#, 1, "need a text as `source`");
+    assert_eq!(init("a", Some(Sample { file: "a.json", text: " \n" })), Err(InitError::Empty));
     assert!(matches!(init("A", None), Err(InitError::Name { .. })));
 }

@@ -29,8 +29,8 @@ fn programs_get_json_lines() {
     assert_eq!(
         line,
         serde_json::json!({
-            "code": "RR0003", "severity": "error", "message": "`lgo` is no field of an app file", "file": "riverrun.yaml",
-            "line": 2, "column": 1, "end_line": 2, "end_column": 4, "help": "did you mean `log`?",
+            "code": "RR0003", "severity": "error", "message": "`lgo` is no field of an app file", "note": "unknown",
+            "file": "riverrun.yaml", "line": 2, "column": 1, "end_line": 2, "end_column": 4, "help": "did you mean `log`?",
         })
     );
 }

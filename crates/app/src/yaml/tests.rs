@@ -1,3 +1,5 @@
+//! YAML as it is read: the tree with its places, and what is refused.
+
 use super::*;
 use crate::source::Source;
 

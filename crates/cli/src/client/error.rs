@@ -92,7 +92,7 @@ impl Problem {
             None => Report::without_code(self.detail),
         };
         match self.status {
-            401 | 403 => report.hint("give an access token with --token or RIVERRUN_TOKEN"),
+            401 => report.hint("give an access token with --token or RIVERRUN_TOKEN"),
             _ => report,
         }
     }

@@ -10,6 +10,7 @@ use crate::client::{Client, encoded};
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::json_text::laid_out;
+use crate::progress::count;
 use crate::terminal::{Ink, Terminal, table};
 
 const EXAMPLES: &str = "\
@@ -102,7 +103,14 @@ async fn list(client: &Client, arguments: &ListArguments, terminal: &Terminal) -
     match arguments.format {
         OutputFormat::Json => Ok(()),
         OutputFormat::Text if rows.is_empty() => terminal.line(terminal.out.paint(Ink::Good, "no dead letters")),
-        OutputFormat::Text => terminal.line(table(&["POSITION", "EVENT", "CODE", "OPERATOR", "ERROR"], rows)),
+        OutputFormat::Text => {
+            let is_cut = rows.len() as u64 >= arguments.limit;
+            terminal.line(table(&["POSITION", "EVENT", "CODE", "STEP", "ERROR"], rows))?;
+            if is_cut {
+                terminal.note(format_args!("the first {}; --limit shows more, if there are", count(arguments.limit)));
+            }
+            Ok(())
+        }
     }
 }
 

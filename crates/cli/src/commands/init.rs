@@ -16,8 +16,9 @@ use crate::terminal::Ink;
 const SAMPLE_LINES_MAX: usize = 2_000;
 
 const EXAMPLES: &str = "\
-From a sample (NDJSON, CloudEvents or bare data, gzip too) it takes the topic's name, a key, and where id and time are. \
-What it guesses it marks as guessed.
+From a sample (NDJSON, CloudEvents or bare data, gzip too) it guesses the topics, their keys, and where id and time \
+are, and writes a pipeline that does something to these events. CloudEvents name their topic by their type, bare \
+data by the name of the file. Comments in the file say what everything is for.
 
 Examples:
   riverrun init
@@ -40,11 +41,14 @@ pub(crate) struct InitArguments {
 pub(crate) fn execute(session: Session<'_>, arguments: &InitArguments) -> Result<(), Failure> {
     let file = &session.global.file;
     let sample = arguments.from.as_deref().map(read_sample).transpose()?;
-    let text = library::init(&app_name(file), sample.as_deref()).map_err(|error| unusable(error.to_string()))?;
+    let from = arguments.from.as_deref().unwrap_or(Path::new("")).display().to_string();
+    let sample = sample.as_deref().map(|text| library::Sample { file: &from, text });
+    let text = library::init(&app_name(file), sample).map_err(|error| unusable(error.to_string()))?;
     write(file, &text, arguments.force)?;
     let palette = session.terminal.out;
     session.terminal.line(format_args!("wrote {}", palette.paint(Ink::Strong, file.display())))?;
-    session.terminal.line("next: riverrun check, then riverrun run")
+    let named = if file == Path::new("./riverrun.yaml") { String::new() } else { format!(" -f {}", file.display()) };
+    session.terminal.line(format_args!("look it over; next: riverrun{named} check, then riverrun{named} run"))
 }
 
 fn read_sample(path: &Path) -> Result<String, Report> {

@@ -20,6 +20,9 @@ use crate::terminal::{Ink, Terminal};
 /// Lines that are shown one by one when they are refused; the rest is counted, `--rejects` keeps all.
 const REFUSED_SHOWN_MAX: u64 = 20;
 
+/// From this many events on their rate says something.
+const RATED_MIN: u64 = 1_000;
+
 const EXAMPLES: &str = "\
 Each line is a CloudEvent in structured JSON (an object with `specversion`), published as it is, or any other JSON \
 value, which becomes the data of an event. Gzip is recognised. A line that is refused is reported with its number \
@@ -48,7 +51,7 @@ pub(crate) struct PublishArguments {
     /// The source of events made from bare data [default: /riverrun/publish].
     #[arg(long, value_name = "URI")]
     source: Option<String>,
-    /// Events made from bare data get the id PREFIX-<line number> [default: what the topic's `id:` gives, else a new
+    /// Events made from bare data get the id `PREFIX-<line number>` [default: what the topic's `id:` gives, else a new
     /// random prefix]. The same prefix makes it safe to publish the same file again.
     #[arg(long, value_name = "PREFIX")]
     id_prefix: Option<String>,
@@ -106,13 +109,18 @@ fn show(terminal: &Terminal, topic: &str, tally: &Tally, format: OutputFormat) -
         }));
     }
     let head = format!("published {} {} to {topic}", count(published), events(published));
+    // The rate of a few events is that of the connection.
+    let rate = match tally.stored() {
+        RATED_MIN.. => format!(", {}/s", count(rate(tally.stored(), elapsed))),
+        _ => String::new(),
+    };
     terminal.line(format_args!(
-        "{} ({} duplicates, {} refused) in {}, {}/s",
+        "{} ({} duplicate{}, {} refused) in {}{rate}",
         terminal.out.paint(Ink::Strong, head),
         count(duplicates),
+        if duplicates == 1 { "" } else { "s" },
         if refused > 0 { terminal.out.paint(Ink::Bad, count(refused)).to_string() } else { "0".to_owned() },
-        duration::in_seconds(elapsed),
-        count(rate(tally.stored(), elapsed)),
+        duration::readable(elapsed),
     ))
 }
 

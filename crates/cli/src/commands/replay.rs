@@ -7,6 +7,7 @@ use super::Session;
 use crate::client::{Client, Content, NDJSON, encoded};
 use crate::connection::Connection;
 use crate::failure::{Failure, Report};
+use crate::library::{Time, TopicName};
 use crate::progress::{Progress, count};
 use crate::signals::EndSignal;
 use crate::terminal::{Ink, Terminal};
@@ -28,10 +29,10 @@ pub(crate) struct ReplayArguments {
     #[arg(value_name = "PIPELINE")]
     pipeline: String,
     /// Where to begin: beginning, or an RFC 3339 time of acceptance.
-    #[arg(long, value_name = "PLACE", default_value = "beginning")]
+    #[arg(long, value_name = "PLACE", default_value = "beginning", value_parser = parse_from)]
     from: String,
     /// The topic the outcome goes to.
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", value_parser = parse_topic)]
     to: String,
     /// Take models by event time alone, late corrections included.
     #[arg(long)]
@@ -51,6 +52,18 @@ enum Line {
 struct ReplayError {
     code: Option<String>,
     detail: String,
+}
+
+fn parse_from(text: &str) -> Result<String, String> {
+    match Time::parse(text) {
+        _ if text == "beginning" => Ok(text.to_owned()),
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("{error}, or beginning")),
+    }
+}
+
+fn parse_topic(text: &str) -> Result<String, String> {
+    TopicName::new(text).map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
 /// Replays.
@@ -106,13 +119,24 @@ fn show(terminal: &Terminal, arguments: &ReplayArguments, line: &Line) -> Result
     let Line::Done { done: true, processed, emitted, dropped, failed } = line else {
         return Err(Report::new("RR0404", "the server's answer to the replay does not say how it ended").into());
     };
-    let head = format!("replayed {} events", count(*processed));
+    let plural = |number: u64| if number == 1 { "" } else { "s" };
+    let head = format!("replayed {} event{}", count(*processed), plural(*processed));
+    if *processed == 0 {
+        return terminal.line(format_args!("nothing to replay: {} has processed no events there", arguments.pipeline));
+    }
+    if *emitted + *dropped + *failed == 0 {
+        return terminal.line(format_args!(
+            "{} has been replayed into {} before; nothing was left to do (another --to replays it again)",
+            arguments.pipeline, arguments.to,
+        ));
+    }
     terminal.line(format_args!(
-        "{} of {} into {}: {} records ({} dropped, {} failed)",
+        "{} of {} into {}: {} record{} ({} dropped, {} failed)",
         terminal.out.paint(Ink::Strong, head),
         arguments.pipeline,
         arguments.to,
         count(*emitted),
+        plural(*emitted),
         count(*dropped),
         count(*failed),
     ))

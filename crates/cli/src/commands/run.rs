@@ -45,7 +45,7 @@ pub(crate) struct RunArguments {
     /// Allow an address that others can reach although the app file names no access tokens.
     #[arg(long)]
     insecure: bool,
-    /// Open a damaged data directory all the same, and say what is gone.
+    /// Open a data directory that lacks what was acknowledged (RR0204) all the same, and say what is gone.
     #[arg(long)]
     accept_data_loss: bool,
     #[command(flatten)]
@@ -87,13 +87,16 @@ pub(crate) async fn execute(session: Session<'_>, arguments: RunArguments) -> Re
     let banner = Banner::new(&app, &options);
     let server = library::serve(app, options).await?;
     banner.show(&server, session.terminal);
-    let failed = tokio::select! {
-        () = end.wait() => None,
-        () = idle(&server, arguments.exit_when_idle) => None,
-        reason = server.failed() => Some(reason),
+    let (why, failed) = tokio::select! {
+        () = end.wait() => ("ending (a second Ctrl-C ends at once)", None),
+        () = idle(&server, arguments.exit_when_idle) => ("nothing left to do, ending", None),
+        reason = server.failed() => ("ending", Some(reason)),
     };
-    session.terminal.note("ending: doors close, work in hand is finished and committed");
+    session.terminal.note(format_args!("{why}: doors close, work in hand is finished and committed"));
     let closed = library::shut_down(server).await;
+    if failed.is_none() && closed.is_ok() {
+        session.terminal.note("ended cleanly");
+    }
     match failed {
         None => closed,
         Some(reason) => Err(Report::new("RR0410", format!("the server stopped by itself: {reason}")).into()),
@@ -124,8 +127,9 @@ fn check_pipelines(app: &App, named: Option<&[PipelineName]>) -> Result<(), Repo
         return Ok(());
     };
     let names: Vec<&str> = declared.keys().map(PipelineName::as_str).collect();
+    let declared = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     Err(Report::new("RR0411", format!("the app file declares no pipeline {unknown}"))
-        .hint(format!("it declares: {}", names.join(", ")))
+        .hint(format!("it declares: {declared}"))
         .usage())
 }
 
@@ -159,7 +163,7 @@ impl Banner {
     fn show(&self, server: &Server, terminal: &Terminal) {
         let palette = terminal.error;
         let pipelines = if self.pipelines.is_empty() { "none".to_owned() } else { self.pipelines.join(", ") };
-        terminal.note(format_args!("{} is running", palette.paint(Ink::Strong, &self.app)));
+        terminal.note(format_args!("{} is running; Ctrl-C ends it", palette.paint(Ink::Strong, &self.app)));
         let closed = if self.doors { "" } else { " (health, metrics and status only)" };
         terminal.note(format_args!("  url        {}{closed}", palette.paint(Ink::Name, server.url())));
         terminal.note(format_args!("  data       {}", self.data_dir));

@@ -5,13 +5,14 @@ use serde::Deserialize;
 
 use super::Session;
 use crate::arguments::OutputFormat;
-use crate::connection::{Connection, no_server};
+use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::progress::count;
 use crate::terminal::{Ink, Terminal, table};
 
 const EXAMPLES: &str = "\
-LAG is what a task has yet to process, in events and as the age of the oldest of them.
+RECORDS are those a topic holds. IN to SKIPPED are what pipelines did since the server started; `dead-letters list` has \
+all that were ever set aside. LAG is what a task has yet to process, in events and as the age of the oldest of them.
 
 Examples:
   riverrun status
@@ -102,11 +103,7 @@ impl TopicStatus {
 
 /// Shows the status.
 pub(crate) async fn execute(session: Session<'_>, arguments: &StatusArguments) -> Result<(), Failure> {
-    let connection = Connection::open(session).await?;
-    if connection.is_embedded() {
-        connection.close().await?;
-        return Err(no_server("status is about a running one").into());
-    }
+    let connection = Connection::open_running(session, "status is about a running one").await?;
     let client = connection.client();
     let answer = client.get("/status").await?;
     if arguments.format == OutputFormat::Json {
@@ -131,7 +128,10 @@ fn show(status: &Status, url: &str, terminal: &Terminal) -> Result<(), Failure> 
     for section in sections.into_iter().flatten() {
         terminal.line(format_args!("\n{section}"))?;
     }
-    Ok(())
+    if status.pipelines.is_empty() {
+        return Ok(());
+    }
+    terminal.line(format_args!("\n{}", palette.paint(Ink::Faint, "IN to SKIPPED count from the start of the server")))
 }
 
 fn topics(topics: &[TopicStatus]) -> Option<String> {

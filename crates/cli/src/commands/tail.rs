@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Session;
 use crate::client::{Client, encoded};
-use crate::connection::{Connection, no_server};
+use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::json_text::laid_out;
 use crate::signals::EndSignal;
@@ -48,11 +48,11 @@ pub(crate) struct TailArguments {
 /// Tails.
 pub(crate) async fn execute(session: Session<'_>, arguments: &TailArguments) -> Result<(), Failure> {
     let mut end = EndSignal::listen();
-    let connection = Connection::open(session).await?;
-    if arguments.follow && connection.is_embedded() {
-        connection.close().await?;
-        return Err(no_server("without one no records will follow (leave --follow out to read what is stored)").into());
-    }
+    let connection = if arguments.follow {
+        Connection::open_running(session, "no records will follow (leave --follow out to read what is stored)").await?
+    } else {
+        Connection::open(session).await?
+    };
     let result = tokio::select! {
         result = print(connection.client(), arguments, session.terminal) => result,
         () = end.wait() => Ok(()),

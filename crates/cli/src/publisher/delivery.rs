@@ -57,7 +57,9 @@ impl<'a> Delivery<'a> {
             match self.send(part).await? {
                 Answer::Stored(receipts) => tally.count(&receipts),
                 Answer::Refused(problem) if part.len() == 1 => {
-                    let Problem { code, detail: reason, .. } = *problem;
+                    let Problem { code, detail, .. } = *problem;
+                    // It went alone, so the door calls it the first of its batch; the user knows it by its line.
+                    let reason = detail.strip_prefix("event 0 of the batch: ").unwrap_or(&detail).to_owned();
                     tally.refused += 1;
                     refuse(&Refused { number: last.number, code, reason, text: last.json.clone() });
                 }

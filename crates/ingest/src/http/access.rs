@@ -113,7 +113,9 @@ impl Access {
         if self.tokens.is_empty() {
             return Ok(());
         }
-        let shown = headers.get(AUTHORIZATION).map(|value| value.as_bytes()).and_then(bearer).unwrap_or_default();
+        let shown = headers.get(AUTHORIZATION).map(|value| value.as_bytes()).and_then(bearer);
+        // Nothing shown is never a token, not even one that was declared empty.
+        let shown = shown.filter(|shown| !shown.is_empty()).ok_or(AccessError::Token)?;
         let hash = blake3::hash(shown);
         // Hashes are compared in constant time, and all of them: the time taken tells nothing.
         let known = self.tokens.iter().fold(false, |known, token| known | (token.hash == hash));
@@ -221,6 +223,15 @@ mod tests {
         headers.append(HOST, "localhost".parse().unwrap());
         assert!(access.check(&Uri::from_static("/events"), &headers).is_err());
         assert!(access.check(&Uri::from_static("/events"), &HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn an_empty_secret_opens_nothing() {
+        let access = Access::new("127.0.0.1:1".parse().unwrap(), &[], vec![Token::new("empty", "")]);
+        let mut headers = HeaderMap::from_iter([(HOST, "localhost".parse().unwrap())]);
+        assert_eq!(access.check(&Uri::from_static("/events"), &headers), Err(AccessError::Token));
+        headers.insert(AUTHORIZATION, "Bearer ".parse().unwrap());
+        assert_eq!(access.check(&Uri::from_static("/events"), &headers), Err(AccessError::Token));
     }
 
     #[test]

@@ -46,7 +46,13 @@ pub(super) async fn show(
         return Err(RouteError::NoDeadLetter(position.to_string()));
     }
     let asked = position.clone();
-    let found = blocking(move || parts.log.read(&asked, 1)).await?;
+    let found = blocking(move || {
+        let partitions = parts.log.describe(&asked.topic)?.offsets.len();
+        // A partition that is not there has no dead letters either.
+        let exists = usize::try_from(asked.partition.0).is_ok_and(|number| number < partitions);
+        if exists { parts.log.read(&asked, 1) } else { Ok(Vec::new()) }
+    });
+    let found = found.await?;
     let found = found.into_iter().find(|record| record.position == position);
     found.map(|record| lines(&[record])).ok_or_else(|| RouteError::NoDeadLetter(position.to_string()))
 }

@@ -1,4 +1,4 @@
-//! When there is nothing left to do: every pipeline and model has processed everything that is durable.
+//! When there is nothing left to do: every pipeline and model has processed everything that is durable, and no replay runs.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,15 @@ use super::Parts;
 /// # Errors
 /// [`ReadError`] when the ends of the topics cannot be read.
 pub(super) fn is_idle(parts: &Parts) -> Result<bool, ReadError> {
+    // What is looked at early may get work from what is looked at late; then the log has moved meanwhile.
+    let mut moved = parts.log.moved();
+    moved.borrow_and_update();
     let models = parts.runtime.models()?;
     let pipelines = parts.runtime.pipelines()?;
-    Ok(models.iter().all(|model| model.next == model.end) && pipelines.iter().all(|pipeline| pipeline.is_idle()))
+    let nothing_waits = models.iter().all(|model| model.next == model.end)
+        && pipelines.iter().all(riverrun_runtime::PipelineStatus::is_idle)
+        && !parts.runtime.is_replaying();
+    Ok(nothing_waits && !moved.has_changed().unwrap_or(false))
 }
 
 /// Resolves when nothing waited and nothing came in for this long.

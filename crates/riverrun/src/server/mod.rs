@@ -127,6 +127,8 @@ struct Parts {
     log: Arc<LocalLog>,
     runtime: Runtime,
     metrics: metrics::Registered,
+    /// Becomes true when the server is about to stop: answers that would go on are ended then.
+    closing: watch::Receiver<bool>,
 }
 
 /// How long open requests may take once the server closes; longer than a commit ever should.
@@ -155,9 +157,9 @@ impl Server {
         };
         let shared: Arc<dyn Log> = Arc::clone(&log) as Arc<dyn Log>;
         let runtime = Runtime::start(Arc::clone(&topology), shared, running).await?;
-        let parts = Arc::new(Parts { topology, log, runtime, metrics });
-        let mut server =
-            Self { url: String::new(), parts, closing: watch::Sender::new(false), serving: None, announcement: None };
+        let closing = watch::Sender::new(false);
+        let parts = Arc::new(Parts { topology, log, runtime, metrics, closing: closing.subscribe() });
+        let mut server = Self { url: String::new(), parts, closing, serving: None, announcement: None };
         server.listen(listener, &settings, options.doors)?;
         if !options.embedded {
             server.announcement = Some(Announcement::write(&data_dir, &server.url)?);

@@ -32,6 +32,9 @@ pub(super) enum RouteError {
         "the request for a replay: {0}; send for example {{\"to\":\"departures-2\",\"from\":\"beginning\",\"recompute\":false}}"
     )]
     ReplayRequest(String),
+    /// The body of a replay request is not sent as JSON, as any page in a browser could send it.
+    #[error("send the request for a replay with `Content-Type: application/json`")]
+    ReplayMediaType,
     /// The replay cannot start.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -49,6 +52,10 @@ impl IntoResponse for RouteError {
             }
             Self::ReplayRequest(_) => ("RR0173", StatusCode::BAD_REQUEST, "The replay is not described"),
             Self::Replay(ReplayError::TopicInUse(_)) => ("RR0174", StatusCode::CONFLICT, "The topic is in use"),
+            Self::Replay(ReplayError::TopicHolds { .. }) => {
+                ("RR0177", StatusCode::CONFLICT, "The topic holds something else")
+            }
+            Self::ReplayMediaType => ("RR0178", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The request is not sent as JSON"),
             Self::Replay(ReplayError::Start(_)) => {
                 ("RR0175", StatusCode::INTERNAL_SERVER_ERROR, "The replay did not start")
             }

@@ -1,15 +1,18 @@
 //! `POST /pipelines/{pipeline}/replays`: starts a replay and tells how far it is, line by line, until it ends.
 //!
-//! The replay goes on when the caller hangs up; asked for again, it goes on where it is.
+//! The replay goes on when the caller hangs up; asked for again, it goes on where it is. When the server stops, the answer ends
+//! without a last line.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use riverrun_event::event::is_json_media_type;
 use riverrun_event::{PipelineName, Time, TopicName};
 use riverrun_runtime::{Replay, ReplayProgress, ReplayRequest};
 use serde::{Deserialize, Serialize};
@@ -47,15 +50,24 @@ struct Stopped {
 pub(super) async fn start(
     State(parts): State<Arc<Parts>>,
     Path(pipeline): Path<String>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, RouteError> {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !media_type.is_some_and(is_json_media_type) {
+        return Err(RouteError::ReplayMediaType);
+    }
     let request = request(&parts, &pipeline, &body)?;
     let replay = parts.runtime.replay(&request).await?;
-    let lines = stream::unfold(Some(replay), |replay| async {
+    let lines = stream::unfold((Some(replay), parts.closing.clone()), |(replay, mut closing)| async {
         let replay = replay?;
         // A line at the latest after the interval, and the last one at once.
-        let _ = tokio::time::timeout(LINE_INTERVAL, replay.finished()).await;
-        Some(line(replay))
+        tokio::select! {
+            _ = tokio::time::timeout(LINE_INTERVAL, replay.finished()) => {}
+            _ = closing.wait_for(|closing| *closing) => return None,
+        }
+        let (line, replay) = line(replay);
+        Some((line, (replay, closing)))
     });
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }

@@ -20,9 +20,14 @@ pub async fn serve(app: &str, directory: &Path) -> Server {
 
 /// Sends one request and gives the whole answer. `head` is for example `GET /status`.
 pub async fn request(url: &str, head: &str, body: &str) -> String {
+    send(url, head, "application/cloudevents+json", body).await
+}
+
+/// The same with a body of another type.
+pub async fn send(url: &str, head: &str, content_type: &str, body: &str) -> String {
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let headers = format!("Host: {address}\r\nContent-Type: application/cloudevents+json\r\nConnection: close");
+    let headers = format!("Host: {address}\r\nContent-Type: {content_type}\r\nConnection: close");
     let text = format!("{head} HTTP/1.1\r\n{headers}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = String::new();

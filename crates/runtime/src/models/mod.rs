@@ -18,7 +18,9 @@ pub use feed::Feed;
 pub use lookup::Lookup;
 pub use store::{Frontier, ModelStore};
 
-use riverrun_topology::{Model, Pipeline, Topology};
+use riverrun_event::TopicName;
+use riverrun_topology::operators::snapshot::SnapshotModel;
+use riverrun_topology::{Expression, Model, Operator, Pipeline, Topology};
 
 /// Whether all versions of an entity come from one partition: the one its key is placed on. Then one partition answers a
 /// lookup; otherwise all are asked and the newest version counts.
@@ -28,8 +30,30 @@ pub fn is_placed_by_key(topology: &Topology, model: &Model) -> bool {
     model.key.is_none() || model.key.as_ref() == topic_key
 }
 
-/// Whether the model lives in the pipeline's own tasks: fed by its input and keyed by its key.
+/// Whether the model lives in the pipeline's own tasks: fed by its input, keyed by its key and looked up by it, so that
+/// every look-up concerns an entity of the task's own partition. All inputs need the same number of partitions for that.
 #[must_use]
 pub fn is_own(topology: &Topology, pipeline: &Pipeline, model: &Model) -> bool {
-    pipeline.from.contains(&model.from) && is_placed_by_key(topology, model)
+    let partitions = |topic| topology.topics.get(topic).map(|topic| topic.partitions);
+    pipeline.from.contains(&model.from)
+        && is_placed_by_key(topology, model)
+        && pipeline.from.iter().all(|input| partitions(input) == partitions(&model.from))
+        && look_ups(pipeline)
+            .filter(|entry| entry.model == model.name)
+            .all(|entry| pipeline.from.iter().all(|input| is_key_of(topology, input, &entry.key)))
+}
+
+/// The models that are looked up by the steps of a pipeline, in order.
+pub fn look_ups(pipeline: &Pipeline) -> impl Iterator<Item = &SnapshotModel> {
+    let models = pipeline.steps.iter().filter_map(|step| match &step.operator {
+        Operator::Snapshot(snapshot) => Some(&snapshot.models),
+        _ => None,
+    });
+    models.flatten()
+}
+
+/// Whether an expression gives the key events of the topic have.
+fn is_key_of(topology: &Topology, topic: &TopicName, expression: &Expression) -> bool {
+    expression.source().trim() == "key"
+        || topology.topics.get(topic).is_some_and(|topic| topic.key.as_ref() == Some(expression))
 }

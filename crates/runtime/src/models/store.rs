@@ -120,6 +120,25 @@ impl ModelStore {
         Frontier(models.filter_map(|name| Some((name.clone(), self.next_offsets(name)?))).collect())
     }
 
+    /// Whether every partition named in `goal` is known up to there.
+    #[must_use]
+    pub fn has_reached(&self, goal: &Frontier) -> bool {
+        goal.0.iter().all(|(model, offsets)| {
+            let reached = self.next_offsets(model).unwrap_or_default();
+            offsets.iter().enumerate().all(|(index, end)| reached.get(index).is_some_and(|next| next >= end))
+        })
+    }
+
+    /// Resolves when `goal` is reached.
+    pub async fn reached(&self, goal: &Frontier) {
+        let mut moved = self.moved();
+        while !self.has_reached(goal) {
+            if moved.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     fn next_offsets(&self, model: &ModelName) -> Option<Vec<Offset>> {
         let held = self.models.get(model)?;
         Some(held.partitions.iter().map(|partition| Offset(partition.next.load(Ordering::Acquire))).collect())

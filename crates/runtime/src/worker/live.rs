@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use riverrun_event::{ModelName, Offset};
+use riverrun_event::ModelName;
 use riverrun_log::{Assigned, InputRange, Log, Order, TaskCommit};
 use riverrun_topology::Topology;
 use tokio::sync::watch;
@@ -27,6 +27,8 @@ pub(crate) struct Live {
     pub(crate) models: Arc<ModelStore>,
     /// How far the models must be before the first event: their ends when the runtime started.
     pub(crate) models_at_start: Frontier,
+    /// The tasks that keep those models; without one of them snapshots would silently grow old.
+    pub(crate) model_tasks: Vec<(ModelName, Arc<Progress>)>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) metrics: Metrics,
     pub(crate) shutdown: watch::Receiver<bool>,
@@ -45,11 +47,19 @@ impl Work for Live {
 
     async fn gather(&self, task: &mut SteppingTask) -> Result<Gathered, Interruption> {
         let mut inputs = Vec::new();
-        for (input, next) in &task.positions {
-            let records = read_from(self.log.as_ref(), input, *next, READ_BYTES_MAX)?;
-            if let (Some(first), Some(last)) = (records.first(), records.last()) {
-                inputs.push((input.clone(), first.position.offset, last.position.offset.next(), records));
+        let mut passed_over = false;
+        for (input, next) in &mut task.positions {
+            let found = read_from(self.log.as_ref(), input, *next, READ_BYTES_MAX)?;
+            if let Some(first) = found.records.first() {
+                inputs.push((input.clone(), first.position.offset, found.next, found.records));
+            } else if found.next > *next {
+                *next = found.next;
+                passed_over = true;
             }
+        }
+        if passed_over {
+            // Offsets without records need no commit: a restart passes over them again.
+            self.committed(task);
         }
         if inputs.is_empty() || !self.models_are_ready().await? {
             return Ok(Gathered::default());
@@ -101,14 +111,20 @@ impl Live {
     /// as far as is durable now. False when the runtime shuts down meanwhile.
     async fn models_are_ready(&self) -> Result<bool, Interruption> {
         let mut shutdown = self.shutdown.clone();
-        if self.is_behind(&self.models_at_start) {
+        if !self.models.has_reached(&self.models_at_start) {
             tokio::select! {
-                () = self.reached(&self.models_at_start) => {}
+                () = self.models.reached(&self.models_at_start) => {}
+                reason = self.model_stopped() => return Err(Interruption::Stop(reason)),
                 _ = shutdown.wait_for(|stop| *stop) => return Ok(false),
             }
         }
+        if let Some(reason) = self.stopped_model() {
+            return Err(Interruption::Stop(reason));
+        }
         let ends = model_ends(self.log.as_ref(), &self.topology, self.stepping.broadcast_models())?;
-        if self.is_behind(&ends) && tokio::time::timeout(MODEL_WAIT, self.reached(&ends)).await.is_err() {
+        if !self.models.has_reached(&ends)
+            && tokio::time::timeout(MODEL_WAIT, self.models.reached(&ends)).await.is_err()
+        {
             tracing::warn!(
                 pipeline = self.label(),
                 "models are behind; their newest updates are not in these snapshots"
@@ -117,22 +133,19 @@ impl Live {
         Ok(true)
     }
 
-    fn is_behind(&self, goal: &Frontier) -> bool {
-        let reached = self.stepping.frontier();
-        goal.0.iter().any(|(model, offsets)| {
-            let behind = |(index, end): (usize, &Offset)| {
-                reached.0.get(model).and_then(|offsets| offsets.get(index)).is_none_or(|next| next < end)
-            };
-            offsets.iter().enumerate().any(behind)
+    fn stopped_model(&self) -> Option<String> {
+        self.model_tasks.iter().find_map(|(model, progress)| {
+            progress.stopped().borrow().as_ref().map(|reason| format!("model {model} stopped: {reason}"))
         })
     }
 
-    async fn reached(&self, goal: &Frontier) {
-        let mut moved = self.models.moved();
-        while self.is_behind(goal) {
-            if moved.changed().await.is_err() {
-                return;
+    /// Resolves when a model has stopped; that is rare and final, so looking now and then is enough.
+    async fn model_stopped(&self) -> String {
+        loop {
+            if let Some(reason) = self.stopped_model() {
+                return reason;
             }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 }

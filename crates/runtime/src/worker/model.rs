@@ -6,7 +6,7 @@ use riverrun_event::{Offset, Partition, TopicName, TopicPartition};
 use riverrun_log::{Assigned, Log, StateRead};
 use riverrun_topology::StepError;
 
-use super::stepping::{READ_BYTES_MAX, read_from};
+use super::stepping::{Found, READ_BYTES_MAX, read_from};
 use super::{Gathered, Interruption, Ownership, Work};
 use crate::dead_letter::dead_letter;
 use crate::metrics::{Counts, Metrics};
@@ -51,10 +51,13 @@ impl Work for Modelling {
     }
 
     async fn gather(&self, task: &mut ModelTask) -> Result<Gathered, Interruption> {
-        let records = read_from(self.log.as_ref(), &task.input, task.next, READ_BYTES_MAX)?;
-        let Some(last) = records.last() else { return Ok(Gathered::default()) };
+        let Found { records, next } = read_from(self.log.as_ref(), &task.input, task.next, READ_BYTES_MAX)?;
+        if records.is_empty() {
+            self.pass_over(task, next);
+            return Ok(Gathered::default());
+        }
         let mut commit = riverrun_log::TaskCommit::new(task.ownership.task, task.ownership.epoch);
-        task.next = last.position.offset.next();
+        task.next = next;
         for record in &records {
             task.counts.received += 1;
             match self.feed.apply(record, &mut task.state) {
@@ -86,5 +89,15 @@ impl Work for Modelling {
         self.progress.update(task.ownership.task, counts, |progress| {
             progress.positions.insert(task.input.clone(), task.next);
         });
+    }
+}
+
+impl Modelling {
+    /// Offsets without records need no commit: a restart passes over them again.
+    fn pass_over(&self, task: &mut ModelTask, next: Offset) {
+        if next > task.next {
+            task.next = next;
+            self.committed(task);
+        }
     }
 }

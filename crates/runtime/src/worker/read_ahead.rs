@@ -31,7 +31,7 @@ impl ReadAhead {
             held.pop_front();
         }
         if held.is_empty() {
-            held.extend(read_from(log, input, from, READ_BYTES_MAX)?);
+            held.extend(read_from(log, input, from, READ_BYTES_MAX)?.records);
         }
         let count = held.iter().take_while(|record| record.position.offset < to).count();
         Ok(held.drain(..count).collect())

@@ -35,8 +35,10 @@ pub(crate) struct Replaying {
     pub(crate) recompute: bool,
     /// Where to start, per input partition.
     pub(crate) starts: BTreeMap<TopicPartition, Offset>,
-    /// Where to end: what was processed when the replay was asked for.
+    /// Where to end: what was there when the replay was asked for.
     pub(crate) ends: BTreeMap<TopicPartition, Offset>,
+    /// How far the models must be for a recomputation: their ends when it was asked for.
+    pub(crate) model_ends: Frontier,
     pub(crate) label: String,
     pub(crate) progress: Arc<Progress>,
     pub(crate) metrics: Metrics,
@@ -67,7 +69,7 @@ impl Work for Replaying {
     }
 
     async fn gather(&self, task: &mut ReplayTask) -> Result<Gathered, Interruption> {
-        let gathered = if self.recompute { self.recompute(task)? } else { self.follow(task).await? };
+        let gathered = if self.recompute { self.recompute(task).await? } else { self.follow(task).await? };
         if gathered.finished {
             self.progress.update(task.stepping.ownership.task, Default::default(), |progress| progress.finished = true);
         }
@@ -88,11 +90,12 @@ impl Replaying {
         let id = task.stepping.ownership.task;
         let orders = self.log.orders(&self.followed, id, task.next_order, ORDERS_MAX).map_err(failed)?;
         let mut commit = task.stepping.commit();
-        for (number, order) in orders.into_iter().filter(|(_, order)| self.is_wanted(order)) {
-            if !self.models_reached(&order).await {
+        // Up to the first one that goes further: what it leaves out must come before what follows it, in another run.
+        for (number, order) in orders.into_iter().take_while(|(_, order)| self.is_wanted(order)) {
+            let frontier = Frontier::from_record(&order.frontiers);
+            if !self.models_reached(&frontier).await {
                 return Ok(Gathered::default());
             }
-            let frontier = Frontier::from_record(&order.frontiers);
             for range in &order.ranges {
                 self.follow_range(task, range, &frontier, &mut commit)?;
             }
@@ -134,7 +137,10 @@ impl Replaying {
         Ok(())
     }
 
-    fn recompute(&self, task: &mut ReplayTask) -> Result<Gathered, Interruption> {
+    async fn recompute(&self, task: &mut ReplayTask) -> Result<Gathered, Interruption> {
+        if !self.models_reached(&self.model_ends).await {
+            return Ok(Gathered::default());
+        }
         let task = &mut task.stepping;
         let mut commit = task.commit();
         for (input, next) in task.positions.clone() {
@@ -142,7 +148,7 @@ impl Replaying {
             if next >= end {
                 continue;
             }
-            let mut records = read_from(self.log.as_ref(), &input, next, READ_BYTES_MAX)?;
+            let mut records = read_from(self.log.as_ref(), &input, next, READ_BYTES_MAX)?.records;
             records.retain(|record| record.position.offset < end);
             self.step_all(task, &records, None, &mut commit)?;
             let reached = records.last().map_or(end, |last| last.position.offset.next());
@@ -169,38 +175,31 @@ impl Replaying {
         }
     }
 
-    /// Waits until the models have caught up with what the recorded commit knew; false at shutdown.
-    async fn models_reached(&self, order: &Order) -> bool {
-        let behind = || {
-            let reached = self.stepping.frontier();
-            order.frontiers.iter().any(|goal| {
-                let offsets = reached.0.get(&goal.model);
-                let index = usize::try_from(goal.partition.0).unwrap_or(usize::MAX);
-                offsets.and_then(|offsets| offsets.get(index)).is_none_or(|next| *next < goal.next)
-            })
-        };
-        let (mut moved, mut shutdown) = (self.models.moved(), self.shutdown.clone());
-        while behind() {
-            tokio::select! {
-                _ = moved.changed() => {}
-                _ = shutdown.wait_for(|stop| *stop) => return false,
-            }
+    /// Waits until the models are known that far; false at shutdown.
+    async fn models_reached(&self, goal: &Frontier) -> bool {
+        let mut shutdown = self.shutdown.clone();
+        if self.models.has_reached(goal) {
+            return true;
         }
-        true
+        tokio::select! {
+            () = self.models.reached(goal) => true,
+            _ = shutdown.wait_for(|stop| *stop) => false,
+        }
     }
 }
 
-fn owner_of_next() -> Result<OperatorName, Interruption> {
+/// Owns the rows a replay keeps about itself.
+pub(crate) fn owner_of_replays() -> Result<OperatorName, Interruption> {
     OperatorName::internal("_replay").map_err(|error| Interruption::Stop(error.to_string()))
 }
 
 fn next_row(next: u64) -> Result<StateChange, Interruption> {
     let value = Some(Bytes::copy_from_slice(&next.to_be_bytes()));
-    Ok(StateChange { operator: owner_of_next()?, key: Bytes::from_static(NEXT_KEY), value })
+    Ok(StateChange { operator: owner_of_replays()?, key: Bytes::from_static(NEXT_KEY), value })
 }
 
 fn read_next(state: &dyn StateRead) -> Result<u64, Interruption> {
-    let row = state.get(&owner_of_next()?, NEXT_KEY).map_err(|error| Interruption::Restart(error.to_string()))?;
+    let row = state.get(&owner_of_replays()?, NEXT_KEY).map_err(|error| Interruption::Restart(error.to_string()))?;
     match row {
         None => Ok(0),
         Some(row) => match <[u8; 8]>::try_from(&row[..]) {

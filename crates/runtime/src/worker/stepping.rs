@@ -1,7 +1,7 @@
 //! Steps records of one task into one commit. Live work and replays share it, so that they cannot differ.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use riverrun_event::{AppName, Offset, Partition, Record, TopicName, TopicPartition};
@@ -11,7 +11,7 @@ use riverrun_topology::{EventError, OnError, Pipeline, StepContext, StepError, T
 use super::{Interruption, Ownership};
 use crate::dead_letter::dead_letter;
 use crate::metrics::Counts;
-use crate::models::{Feed, Frontier, Lookup, ModelStore, VersionCache, is_own, lookup::OwnModels};
+use crate::models::{Feed, Frontier, Lookup, ModelStore, VersionCache, is_own, look_ups, lookup::OwnModels};
 use crate::overlay::{Overlay, SharedOverlay};
 use crate::step::{Outcome, Stepper};
 
@@ -161,11 +161,7 @@ impl Stepping {
 
 /// The models a pipeline's snapshots name, each once.
 fn used_models(pipeline: &Pipeline) -> impl Iterator<Item = &riverrun_event::ModelName> {
-    let named = pipeline.steps.iter().filter_map(|step| match &step.operator {
-        riverrun_topology::Operator::Snapshot(snapshot) => Some(snapshot.models.iter().map(|entry| &entry.model)),
-        _ => None,
-    });
-    named.flatten().collect::<std::collections::BTreeSet<_>>().into_iter()
+    look_ups(pipeline).map(|entry| &entry.model).collect::<BTreeSet<_>>().into_iter()
 }
 
 impl SteppingTask {
@@ -190,20 +186,51 @@ pub(crate) fn task_inputs(topology: &Topology, pipeline: &Pipeline) -> Vec<TaskI
     (0..topology.task_count(pipeline)).map(|task| TaskInputs { task: TaskId(task), inputs: inputs(task) }).collect()
 }
 
-/// Reads from `next`, or from the start where retention has removed it: what is gone cannot be processed any more.
+/// What a read found.
+pub(crate) struct Found {
+    pub(crate) records: Vec<Record>,
+    /// Where the next read begins: behind the records, and behind offsets that have no record (any more).
+    pub(crate) next: Offset,
+}
+
+/// Reads from `next`, or from the start where retention has removed it: what is gone cannot be processed any more. Offsets
+/// without records up to the durable end are passed over, so that nobody waits for what will never come.
 pub(crate) fn read_from(
     log: &dyn Log,
     input: &TopicPartition,
     next: Offset,
     bytes_max: usize,
-) -> Result<Vec<Record>, Interruption> {
-    match log.read(&input.at(next), bytes_max) {
-        Ok(records) => Ok(records),
+) -> Result<Found, Interruption> {
+    let found = read_kept(log, input, next, bytes_max)?;
+    if !found.records.is_empty() {
+        return Ok(found);
+    }
+    let described = log.describe(&input.topic).map_err(interruption)?;
+    let end = described.offsets_of(input.partition).map_or(next, |offsets| offsets.end);
+    if end <= next {
+        return Ok(found);
+    }
+    // Records may have come between the read and the look at the end; only a read after it tells.
+    let found = read_kept(log, input, next, bytes_max)?;
+    Ok(if found.records.is_empty() { Found { next: end, ..found } } else { found })
+}
+
+fn read_kept(log: &dyn Log, input: &TopicPartition, next: Offset, bytes_max: usize) -> Result<Found, Interruption> {
+    let records = match log.read(&input.at(next), bytes_max) {
         Err(ReadError::BelowStart { asked, start }) => {
             tracing::warn!(%asked, %start, "retention removed records before they were processed");
-            log.read(&start, bytes_max).map_err(|error| Interruption::Restart(error.to_string()))
+            log.read(&start, bytes_max)
         }
-        Err(error @ ReadError::Damaged { .. }) => Err(Interruption::Stop(error.to_string())),
-        Err(error) => Err(Interruption::Restart(error.to_string())),
+        read => read,
+    };
+    let records = records.map_err(interruption)?;
+    let next = records.last().map_or(next, |last| last.position.offset.next());
+    Ok(Found { records, next })
+}
+
+fn interruption(error: ReadError) -> Interruption {
+    match error {
+        ReadError::Damaged { .. } => Interruption::Stop(error.to_string()),
+        error => Interruption::Restart(error.to_string()),
     }
 }

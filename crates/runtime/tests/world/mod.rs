@@ -9,7 +9,7 @@ use riverrun_event::partitioner::partition_of;
 use riverrun_event::*;
 use riverrun_log::memory::MemoryLog;
 use riverrun_log::{AppendBatch, Log, NewRecord, Topics};
-use riverrun_runtime::{Metrics, ReplayRequest, Runtime, RuntimeOptions};
+use riverrun_runtime::{Metrics, ReplayError, ReplayProgress, ReplayRequest, Runtime, RuntimeOptions};
 use riverrun_topology::operators::{filter::Filter, snapshot::Snapshot, snapshot::SnapshotModel};
 use riverrun_topology::*;
 
@@ -50,7 +50,7 @@ fn step(name: &str, operator: Operator) -> Step {
     Step { name: OperatorName::new(name).unwrap(), operator }
 }
 
-fn snapshot(model: &str, key: &str) -> SnapshotModel {
+pub fn snapshot(model: &str, key: &str) -> SnapshotModel {
     let place = riverrun_topology::document::Path::parse(&format!("data.{model}")).unwrap();
     SnapshotModel { model: ModelName::new(model).unwrap(), key: Expression::parse(key).unwrap(), place }
 }
@@ -83,6 +83,12 @@ pub fn topology(on_error: OnError) -> Topology {
     topology
 }
 
+/// A replay of the pipeline from its beginning.
+pub fn request(to: &str, recompute: bool) -> ReplayRequest {
+    let pipeline = PipelineName::new("scored").unwrap();
+    ReplayRequest { pipeline, to: TopicName::new(to).unwrap(), from: None, recompute }
+}
+
 pub struct World {
     pub log: MemoryLog,
     pub topology: Arc<Topology>,
@@ -91,34 +97,51 @@ pub struct World {
 
 impl World {
     pub fn new(on_error: OnError) -> Self {
+        Self::of(topology(on_error))
+    }
+
+    pub fn of(topology: Topology) -> Self {
         let start = Time::parse("2026-01-01T00:00:00Z").unwrap();
         let log = MemoryLog::stepping(start, Duration::from_millis(1));
         let executor = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let world = Self { log, topology: Arc::new(topology(on_error)), executor };
+        let world = Self { log, topology: Arc::new(topology), executor };
         world.executor.block_on(world.log.ensure(&riverrun_runtime::runtime::topic_specs(&world.topology))).unwrap();
         world
     }
 
     /// Publishes `(key, JSON)` pairs, numbered for their ids.
     pub fn publish(&self, topic: &str, events: &[(&str, &str)], first: usize) {
+        self.publish_to(topic, PARTITIONS, events, first);
+    }
+
+    /// The same for a topic with another number of partitions.
+    pub fn publish_to(&self, topic: &str, partitions: u32, events: &[(&str, &str)], first: usize) {
         for (number, (key, data)) in (first..).zip(events) {
             let mut event = Event::new(format!("{topic}-{number}"), "/test", "test");
             event.key = (!key.is_empty()).then(|| Key::new(key.as_bytes().to_vec()).unwrap());
             event.data = (!data.is_empty()).then(|| data.as_bytes().to_vec().into());
             event.time = Some(Time::parse("2025-01-01T00:00:00Z").unwrap().plus(Duration::from_secs(number as u64)));
-            self.publish_event(topic, event);
+            self.append(topic, partitions, event);
         }
     }
 
     pub fn publish_event(&self, topic: &str, event: Event) {
+        self.append(topic, PARTITIONS, event);
+    }
+
+    fn append(&self, topic: &str, partitions: u32, event: Event) {
         let record =
-            NewRecord { topic: TopicName::new(topic).unwrap(), partition: partition_of(&event, PARTITIONS), event };
+            NewRecord { topic: TopicName::new(topic).unwrap(), partition: partition_of(&event, partitions), event };
         self.executor.block_on(self.log.append(AppendBatch { records: vec![record] })).unwrap();
     }
 
     pub fn start(&self, workers: usize) -> Runtime {
-        let options = RuntimeOptions { workers, pipelines: None, metrics: Metrics::default() };
-        let log: Arc<dyn Log> = Arc::new(self.log.clone());
+        self.start_on(Arc::new(self.log.clone()), workers, None)
+    }
+
+    /// Runs the pipelines named, all without names, on this view of the world's log.
+    pub fn start_on(&self, log: Arc<dyn Log>, workers: usize, pipelines: Option<Vec<PipelineName>>) -> Runtime {
+        let options = RuntimeOptions { workers, pipelines, metrics: Metrics::default() };
         self.executor.block_on(Runtime::start(Arc::clone(&self.topology), log, options)).unwrap()
     }
 
@@ -146,15 +169,20 @@ impl World {
 
     pub fn replay(&self, to: &str, workers: usize, recompute: bool) {
         let runtime = self.start(workers);
-        let request = ReplayRequest {
-            pipeline: PipelineName::new("scored").unwrap(),
-            to: TopicName::new(to).unwrap(),
-            from: None,
-            recompute,
-        };
-        let progress = self.executor.block_on(async { runtime.replay(&request).await.unwrap().finished().await });
-        assert_eq!(progress.stopped, None);
+        self.replay_on(&runtime, &request(to, recompute)).unwrap();
         runtime.shutdown();
+    }
+
+    /// Replays to the end.
+    pub fn replay_on(&self, runtime: &Runtime, request: &ReplayRequest) -> Result<ReplayProgress, ReplayError> {
+        let progress =
+            self.block_on(async { Ok::<_, ReplayError>(runtime.replay(request).await?.finished().await) })?;
+        assert_eq!(progress.stopped, None);
+        Ok(progress)
+    }
+
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.executor.block_on(future)
     }
 
     pub fn read(&self, topic: &str) -> Vec<Record> {

@@ -10,7 +10,7 @@ use super::stage::Stage;
 use crate::client::Client;
 use crate::commands::Session;
 use crate::commands::status::{PipelineStatus, Status};
-use crate::duration::in_seconds;
+use crate::duration::readable;
 use crate::failure::{Failure, Report};
 use crate::json_text::laid_out;
 use crate::progress::{Progress, count, rate};
@@ -159,34 +159,35 @@ async fn show_events(terminal: &Terminal, client: &Client) -> Result<(), Failure
 fn show_summary(terminal: &Terminal, measured: &Measured) -> Result<(), Failure> {
     let palette = terminal.out;
     let pipeline = &measured.pipeline;
-    let dead_letters =
-        palette.paint(if pipeline.dead_letters == 0 { Ink::Good } else { Ink::Bad }, count(pipeline.dead_letters));
-    let figure = |number: u64| palette.paint(Ink::Strong, count(number));
-    terminal.line(format_args!("{} flights in", figure(pipeline.received)))?;
-    terminal.line(format_args!("{} departures out, each with its snapshot", figure(measured.departures)))?;
-    terminal.line(format_args!("{} dropped (cancelled, they never left)", figure(pipeline.dropped)))?;
-    terminal.line(format_args!("{dead_letters} dead letters"))?;
+    let dead_letters = if pipeline.dead_letters == 0 { Ink::Good } else { Ink::Bad };
+    for (ink, number, what) in [
+        (Ink::Strong, pipeline.received, "flights in"),
+        (Ink::Strong, measured.departures, "departures out, each with its snapshot"),
+        (Ink::Strong, pipeline.dropped, "dropped (cancelled, they never left)"),
+        (dead_letters, pipeline.dead_letters, "dead letters"),
+    ] {
+        terminal.line(format_args!("{} {what}", palette.paint(ink, format!("{:>6}", count(number)))))?;
+    }
     terminal.line(format_args!(
-        "{} events accepted by HTTP and durable in {}, {}/s",
+        "\n{:>6} events accepted by HTTP and durable in {}, {}/s",
         count(measured.accepted),
-        in_seconds(measured.publishing),
+        readable(measured.publishing),
         count(rate(measured.accepted, measured.publishing)),
     ))?;
     terminal.line(format_args!(
-        "{} flights from first request to last commit in {}, {}/s",
+        "{:>6} flights from first request to last commit in {}, {}/s",
         count(pipeline.received),
-        in_seconds(measured.flights),
+        readable(measured.flights),
         count(rate(pipeline.received, measured.flights)),
     ))
 }
 
 async fn keep(terminal: &Terminal, stage: &Stage, end: &mut EndSignal) -> Result<(), Failure> {
     let url = stage.client().url();
-    let app = stage.app_file().display().to_string();
     terminal.line(format_args!("\nstill running at {}; Ctrl-C ends it. Try:", terminal.out.paint(Ink::Name, url)))?;
     terminal.line(format_args!("  curl '{url}/topics/departures/events?from=beginning&limit=2'"))?;
     terminal.line(format_args!("  riverrun --url {url} tail departures --from beginning --limit 1 --pretty"))?;
-    terminal.line(format_args!("  riverrun -f {app} replay departures --to departures-2"))?;
+    terminal.line(format_args!("  riverrun --url {url} replay departures --to departures-2"))?;
     terminal.line(format_args!("  riverrun --url {url} status"))?;
     tokio::select! {
         () = end.wait() => Ok(()),

@@ -26,11 +26,8 @@ impl Stage {
         let directory = TempDir::with_prefix("riverrun-demo-").map_err(|error| no_directory(&error))?;
         let path = directory.path().join("riverrun.yaml");
         std::fs::write(&path, app_file).map_err(|error| no_directory(&error))?;
-        let options = ServeOptions {
-            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
-            data_dir: Some(directory.path().join("data")),
-            ..ServeOptions::default()
-        };
+        let options =
+            ServeOptions { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), ..ServeOptions::default() };
         let server = library::serve(library::load_file(&path, terminal)?, options).await?;
         let client = Client::new(server.url(), None)?;
         Ok(Self { directory, server, client })
@@ -38,11 +35,6 @@ impl Stage {
 
     pub(super) fn client(&self) -> &Client {
         &self.client
-    }
-
-    /// The app file of the demo.
-    pub(super) fn app_file(&self) -> std::path::PathBuf {
-        self.directory.path().join("riverrun.yaml")
     }
 
     /// Resolves with the reason when the server stopped by itself.

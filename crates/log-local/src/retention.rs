@@ -5,7 +5,6 @@
 
 use std::time::Instant;
 
-use riverrun_event::Time;
 use riverrun_log::Retention;
 use riverrun_store::Snapshot;
 
@@ -110,7 +109,11 @@ fn retire_partition(
             )));
         };
         let (header, body) = batch::decode_value(&key, &value)?;
-        if !is_due(retention, cycle.accepted, header.accepted, row.bytes) {
+        // The newest batch stays within a bound on size: a single large one must not vanish before anyone has read it.
+        let is_newest = row.start + u64::from(header.count) >= row.end;
+        let is_too_large = !is_newest && retention.partition_bytes.is_some_and(|max| row.bytes > max);
+        let is_too_old = retention.age.is_some_and(|age| cycle.accepted.since(header.accepted) > age);
+        if !is_too_large && !is_too_old {
             break;
         }
         cycle.batch.delete(records, &key);
@@ -120,11 +123,6 @@ fn retire_partition(
         removed += 1;
     }
     Ok(removed)
-}
-
-fn is_due(retention: Retention, now: Time, accepted: Time, bytes: u64) -> bool {
-    retention.age.is_some_and(|age| now.since(accepted) > age)
-        || retention.partition_bytes.is_some_and(|max| bytes > max)
 }
 
 /// The first offset a partition keeps, as this snapshot has it.

@@ -1,10 +1,14 @@
 //! `GET /dead-letters` and `GET /dead-letters/{position}`: what failed and why, as NDJSON.
 
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use riverrun_event::{Offset, Partition, PipelineName, Position, Record, TopicName, TopicPartition};
 use riverrun_ingest::cloudevents::encode;
 use riverrun_log::{Log, ReadError, Topics};
@@ -26,15 +30,52 @@ pub(super) struct Which {
 
 pub(super) async fn list(State(parts): State<Arc<Parts>>, Query(which): Query<Which>) -> Result<Response, RouteError> {
     let topics = topics(&parts, which.pipeline.as_deref())?;
-    let limit = which.limit.unwrap_or(LIMIT_DEFAULT);
-    let records = blocking(move || {
-        let mut records = Vec::new();
-        for topic in topics {
-            read_topic(&parts, &topic, limit, &mut records)?;
+    let mut partitions = VecDeque::new();
+    for topic in topics {
+        let offsets = parts.log.describe(&topic)?.offsets;
+        let numbered = (0..).map(Partition).zip(offsets);
+        partitions.extend(numbered.map(|(number, offsets)| (TopicPartition::new(topic.clone(), number), offsets)));
+    }
+    let listing = Listing { parts, partitions, remaining: which.limit.unwrap_or(LIMIT_DEFAULT) };
+    let pages = stream::unfold(Some(listing), |listing| async {
+        let mut listing = listing?;
+        let read = blocking(move || listing.next_page().map(|page| page.map(|page| (page, listing))));
+        match read.await {
+            Ok(page) => page.map(|(page, listing)| (Ok(page), Some(listing))),
+            // The answer has begun; breaking it off is the only way left to say that it is not whole.
+            Err(error) => Some((Err(error), None)),
         }
-        Ok(records)
     });
-    Ok(lines(&records.await?))
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(pages)).into_response())
+}
+
+/// What is left of a list: read and sent page by page, so that its length costs no memory.
+struct Listing {
+    parts: Arc<Parts>,
+    partitions: VecDeque<(TopicPartition, Range<Offset>)>,
+    remaining: usize,
+}
+
+impl Listing {
+    fn next_page(&mut self) -> Result<Option<Bytes>, ReadError> {
+        while self.remaining > 0 {
+            let Some((partition, offsets)) = self.partitions.front_mut() else { return Ok(None) };
+            let read = match offsets.is_empty() {
+                true => Vec::new(),
+                false => self.parts.log.read(&partition.at(offsets.start), READ_BYTES)?,
+            };
+            let Some(last) = read.last() else {
+                self.partitions.pop_front();
+                continue;
+            };
+            offsets.start = last.position.offset.next();
+            let mut page = Vec::new();
+            read.iter().take(self.remaining).for_each(|record| encode::line(record, &mut page));
+            self.remaining = self.remaining.saturating_sub(read.len());
+            return Ok(Some(page.into()));
+        }
+        Ok(None)
+    }
 }
 
 pub(super) async fn show(
@@ -72,21 +113,6 @@ fn topics(parts: &Parts, pipeline: Option<&str>) -> Result<Vec<TopicName>, Route
             Err(RouteError::UnknownPipeline { asked: asked.to_owned(), known })
         }
     }
-}
-
-fn read_topic(parts: &Parts, topic: &TopicName, limit: usize, records: &mut Vec<Record>) -> Result<(), ReadError> {
-    for (number, offsets) in (0..).zip(parts.log.describe(topic)?.offsets) {
-        let partition = TopicPartition::new(topic.clone(), Partition(number));
-        let mut next: Offset = offsets.start;
-        while next < offsets.end && records.len() < limit {
-            let read = parts.log.read(&partition.at(next), READ_BYTES)?;
-            let Some(last) = read.last() else { break };
-            next = last.position.offset.next();
-            let room = limit - records.len();
-            records.extend(read.into_iter().take(room));
-        }
-    }
-    Ok(())
 }
 
 fn lines(records: &[Record]) -> Response {

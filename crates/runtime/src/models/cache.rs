@@ -12,8 +12,10 @@ use riverrun_topology::ModelVersion;
 
 use super::store::Frontier;
 
-/// Most entries of one task's cache; beyond them it starts anew. With versions of 1 KiB about 8 MiB.
-const ENTRIES_MAX: usize = 8_192;
+/// Most bytes one task's cache may have put before it starts anew; small next to what its commits hold.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What an entry takes besides its key and data, roughly.
+const ENTRY_BYTES: usize = 256;
 
 /// The cache of one task.
 #[derive(Default)]
@@ -21,7 +23,7 @@ pub struct VersionCache {
     frontier: Frontier,
     is_steady: bool,
     models: HashMap<ModelName, HashMap<Bytes, InForce>>,
-    entries: usize,
+    bytes: usize,
 }
 
 /// An answer and when it holds.
@@ -65,20 +67,20 @@ impl VersionCache {
 
     /// Keeps an answer, in place of an earlier one of the same entity.
     pub fn put(&mut self, model: &ModelName, entity: &[u8], entry: InForce) {
-        if self.entries >= ENTRIES_MAX {
+        let data = entry.version.as_ref().map_or(0, |version| version.data.len());
+        self.bytes += ENTRY_BYTES + entity.len() + data;
+        if self.bytes > BYTES_MAX {
             self.clear();
         }
         let entities = match self.models.get_mut(model) {
             Some(entities) => entities,
             None => self.models.entry(model.clone()).or_default(),
         };
-        if entities.insert(Bytes::copy_from_slice(entity), entry).is_none() {
-            self.entries += 1;
-        }
+        entities.insert(Bytes::copy_from_slice(entity), entry);
     }
 
     fn clear(&mut self) {
         self.models.values_mut().for_each(HashMap::clear);
-        self.entries = 0;
+        self.bytes = 0;
     }
 }

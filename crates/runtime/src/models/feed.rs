@@ -47,6 +47,10 @@ impl Feed {
         {
             return Ok(());
         }
+        if record.event.data.is_some() && !record.event.is_json() {
+            let kind = record.event.content_type.as_deref().unwrap_or_default();
+            return Err(self.event_error("RR0312", format!("a model keeps JSON, and the event's data is {kind}")));
+        }
         let entity = self.entity(&mut draft)?;
         let time = record.event_time();
         match &self.model.merge {

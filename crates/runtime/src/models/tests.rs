@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use riverrun_event::{Event, Key, ModelName, Offset, OperatorName, Partition, Record, Time, TopicName, TopicPartition};
 use riverrun_log::{Direction, StateError, StateRead};
-use riverrun_topology::{Expression, Model};
+use riverrun_topology::{Expression, Model, StepError};
 
 use super::feed::Feed;
 use super::store::newest_version;
@@ -50,14 +50,19 @@ impl World {
 
     /// Applies an event of the device `d` at a second; without data it deletes.
     fn apply(&mut self, second: i64, data: Option<&str>) {
+        self.try_apply(second, data, None).unwrap();
+    }
+
+    fn try_apply(&mut self, second: i64, data: Option<&str>, content_type: Option<&str>) -> Result<(), StepError> {
         let mut event = Event::new("1", "/test", "test");
         event.key = Some(Key::new("d").unwrap());
         event.time = Some(at(second));
+        event.content_type = content_type.map(Into::into);
         event.data = data.map(|data| Bytes::copy_from_slice(data.as_bytes()));
         let partition = TopicPartition::new(TopicName::new("devices").unwrap(), Partition(0));
         let record = Record { position: partition.at(Offset(self.next)), accepted: at(1_000), event };
         self.next += 1;
-        self.feed.apply(&record, &mut self.state).unwrap();
+        self.feed.apply(&record, &mut self.state)
     }
 
     /// What was known at a second, of the first `next` events.
@@ -146,4 +151,13 @@ fn versions_are_kept_per_entity() {
     world.apply(10, Some(r#"{"serial":"d"}"#));
     world.apply(20, Some(r#"{"serial":"other"}"#));
     world.check(&[(30, 9, Some(r#"{"serial":"d"}"#))]);
+}
+
+#[test]
+fn data_that_is_no_json_is_the_events_error() {
+    let mut world = World::new(|_| {});
+    let refused = world.try_apply(10, Some("plain"), Some("text/plain"));
+    assert!(matches!(refused, Err(StepError::Event(error)) if error.code == "RR0312"));
+    world.apply(20, Some("2"));
+    world.check(&[(15, 9, None), (25, 9, Some("2"))]);
 }

@@ -1,11 +1,11 @@
 //! Starts and stops everything that runs: models, pipelines, replays; and says how they are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use riverrun_event::{ModelName, PipelineName, Time, TopicName};
+use riverrun_event::{ModelName, PipelineName, TopicName};
 use riverrun_log::{GroupName, Log, Membership, Retention, TaskId, TaskInputs, TopicSpec};
 use riverrun_topology::{Pipeline, Topology, TopologyError};
 use tokio::sync::watch;
@@ -14,7 +14,6 @@ use crate::metrics::Metrics;
 use crate::models::{Feed, Frontier, ModelStore, is_own};
 use crate::progress::Progress;
 use crate::replay::Replay;
-use crate::status::{InputStatus, ModelStatus, PipelineState, PipelineStatus, TaskStatus};
 use crate::worker::live::{Live, model_ends};
 use crate::worker::model::Modelling;
 use crate::worker::stepping::{Stepping, task_inputs};
@@ -63,8 +62,8 @@ pub struct Runtime {
     pub(crate) models: Arc<ModelStore>,
     pub(crate) options: RuntimeOptions,
     pub(crate) shutdown: watch::Sender<bool>,
-    running: BTreeMap<PipelineName, Arc<Progress>>,
-    started_models: Mutex<BTreeMap<ModelName, Arc<Progress>>>,
+    pub(crate) running: BTreeMap<PipelineName, Arc<Progress>>,
+    pub(crate) started_models: Mutex<BTreeMap<ModelName, Arc<Progress>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Replays that were asked for, until they are over.
     pub(crate) replays: Mutex<Vec<Replay>>,
@@ -238,64 +237,6 @@ impl Runtime {
             self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
         Ok(())
-    }
-
-    /// How the pipelines are.
-    ///
-    /// # Errors
-    /// [`riverrun_log::ReadError`] when the ends of their inputs cannot be read.
-    pub fn pipelines(&self) -> Result<Vec<PipelineStatus>, riverrun_log::ReadError> {
-        self.running.iter().map(|(name, progress)| self.pipeline_status(name, progress)).collect()
-    }
-
-    fn pipeline_status(
-        &self,
-        name: &PipelineName,
-        progress: &Progress,
-    ) -> Result<PipelineStatus, riverrun_log::ReadError> {
-        let (counts, done) = progress.snapshot();
-        let state = match progress.stopped().borrow().clone() {
-            None => PipelineState::Running,
-            Some(reason) => PipelineState::Stopped { reason },
-        };
-        let mut tasks = Vec::new();
-        let declared = self.topology.pipelines.get(name).map(|pipeline| task_inputs(&self.topology, pipeline));
-        for task in declared.unwrap_or_default() {
-            let done = done.get(&task.task);
-            let mut inputs = Vec::new();
-            for partition in task.inputs {
-                let offsets = self.log.describe(&partition.topic)?;
-                let offsets = offsets.offsets_of(partition.partition).cloned().unwrap_or_default();
-                // A task that has not been assigned yet has everything before it.
-                let next = done.and_then(|done| done.positions.get(&partition)).copied().unwrap_or(offsets.start);
-                inputs.push(InputStatus { partition, next, end: offsets.end });
-            }
-            let lag_events = inputs.iter().map(|input| input.end.0.saturating_sub(input.next.0)).sum();
-            let last = done.and_then(|done| done.last_accepted).filter(|_| lag_events > 0);
-            let lag_seconds = last.map_or(0.0, |accepted| Time::now().since(accepted).as_secs_f64());
-            tasks.push(TaskStatus { task: task.task, lag_events, lag_seconds, inputs });
-        }
-        Ok(PipelineStatus { name: name.clone(), state, counts, tasks })
-    }
-
-    /// How far the broadcast models are.
-    ///
-    /// # Errors
-    /// [`riverrun_log::ReadError`] when the ends of their topics cannot be read.
-    pub fn models(&self) -> Result<Vec<ModelStatus>, riverrun_log::ReadError> {
-        let started: BTreeSet<ModelName> =
-            self.started_models.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
-        let mut statuses = Vec::new();
-        for model in self.models.models().filter(|model| started.contains(&model.name)) {
-            let ends = self.log.describe(&model.from)?.offsets;
-            let reached = self.models.frontier(std::iter::once(&model.name));
-            let reached = reached.0.get(&model.name).cloned().unwrap_or_default();
-            for ((partition, next), offsets) in (0..).zip(reached).zip(ends) {
-                let partition = riverrun_event::Partition(partition);
-                statuses.push(ModelStatus { model: model.name.clone(), partition, next, end: offsets.end });
-            }
-        }
-        Ok(statuses)
     }
 
     /// Resolves with the pipeline and reason when one stops.

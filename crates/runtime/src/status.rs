@@ -1,9 +1,15 @@
 //! How the runtime is doing, as plain values for `/status`, health and the command line.
 
-use riverrun_event::{ModelName, Offset, Partition, PipelineName, TopicPartition};
-use riverrun_log::TaskId;
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+
+use riverrun_event::{ModelName, Offset, Partition, PipelineName, Time, TopicPartition};
+use riverrun_log::{ReadError, TaskId, TaskInputs};
 
 use crate::metrics::Counts;
+use crate::progress::{Progress, TaskProgress};
+use crate::runtime::Runtime;
+use crate::worker::stepping::task_inputs;
 
 /// One pipeline.
 #[derive(Clone, Debug)]
@@ -72,5 +78,65 @@ impl PipelineStatus {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.state == PipelineState::Running && self.tasks.iter().all(|task| task.lag_events == 0)
+    }
+}
+
+impl Runtime {
+    /// How the pipelines are.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the ends of their inputs cannot be read.
+    pub fn pipelines(&self) -> Result<Vec<PipelineStatus>, ReadError> {
+        self.running.iter().map(|(name, progress)| self.pipeline_status(name, progress)).collect()
+    }
+
+    fn pipeline_status(&self, name: &PipelineName, progress: &Progress) -> Result<PipelineStatus, ReadError> {
+        let (counts, done) = progress.snapshot();
+        let state = match progress.stopped().borrow().clone() {
+            None => PipelineState::Running,
+            Some(reason) => PipelineState::Stopped { reason },
+        };
+        let declared = self.topology.pipelines.get(name).map(|pipeline| task_inputs(&self.topology, pipeline));
+        let tasks = declared.unwrap_or_default().into_iter().map(|task| {
+            let done = done.get(&task.task);
+            self.task_status(task, done)
+        });
+        let tasks = tasks.collect::<Result<_, ReadError>>()?;
+        Ok(PipelineStatus { name: name.clone(), state, counts, tasks })
+    }
+
+    fn task_status(&self, task: TaskInputs, done: Option<&TaskProgress>) -> Result<TaskStatus, ReadError> {
+        let mut inputs = Vec::new();
+        for partition in task.inputs {
+            let described = self.log.describe(&partition.topic)?;
+            let offsets = described.offsets_of(partition.partition).cloned().unwrap_or_default();
+            // A task that has not been assigned yet has everything before it.
+            let next = done.and_then(|done| done.positions.get(&partition)).copied().unwrap_or(offsets.start);
+            inputs.push(InputStatus { partition, next, end: offsets.end });
+        }
+        let lag_events = inputs.iter().map(|input| input.end.0.saturating_sub(input.next.0)).sum();
+        let last = done.and_then(|done| done.last_accepted).filter(|_| lag_events > 0);
+        let lag_seconds = last.map_or(0.0, |accepted| Time::now().since(accepted).as_secs_f64());
+        Ok(TaskStatus { task: task.task, lag_events, lag_seconds, inputs })
+    }
+
+    /// How far the broadcast models are.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the ends of their topics cannot be read.
+    pub fn models(&self) -> Result<Vec<ModelStatus>, ReadError> {
+        let started: BTreeSet<ModelName> =
+            self.started_models.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        let mut statuses = Vec::new();
+        for model in self.models.models().filter(|model| started.contains(&model.name)) {
+            let ends = self.log.describe(&model.from)?.offsets;
+            let reached = self.models.frontier(std::iter::once(&model.name));
+            let reached = reached.0.get(&model.name).cloned().unwrap_or_default();
+            for ((partition, next), offsets) in (0..).zip(reached).zip(ends) {
+                let partition = riverrun_event::Partition(partition);
+                statuses.push(ModelStatus { model: model.name.clone(), partition, next, end: offsets.end });
+            }
+        }
+        Ok(statuses)
     }
 }

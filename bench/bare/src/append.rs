@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use riverrun_bare::Outcome;
+use riverrun_bare::figures::{Measurement, percentile_ms};
+use riverrun_bare::flights::load_flights;
 use serde_json::json;
 
-use crate::Outcome;
-use crate::figures::{Measurement, percentile_ms};
-use crate::flights::load_flights;
+use crate::record::Record;
 use crate::store::{Store, Writer};
 
 /// What is appended.
@@ -39,8 +40,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
     let measurement = Measurement::begin()?;
     let mut began = Instant::now();
     for (number, flight) in (1..=arguments.events).zip(flights.iter().cycle()) {
-        let id = format!("{}-{number}", flight.id());
-        let record = flight.record(&id);
+        let id = format!("{}-{number}", flight.id);
+        let record = Record::of(flight, &id);
         writer.push(&record)?;
         if arguments.ids {
             writer.push_id(&record);
@@ -58,5 +59,5 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
         ("p50_ms", json!(percentile_ms(&latencies, 0.5))),
         ("p99_ms", json!(percentile_ms(&latencies, 0.99))),
     ];
-    measurement.report("append", arguments.events, &more)
+    measurement.report(("limit", "append"), arguments.events, measurement.elapsed(), &more)
 }

@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Write};
 
+use riverrun_bare::Outcome;
+use riverrun_bare::flights::{Models, Versions};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::Outcome;
-use crate::flights::{Models, Versions};
 use crate::record::Record;
 
 /// Fields that the pipeline removes.

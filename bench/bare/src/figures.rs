@@ -14,24 +14,37 @@ use crate::Outcome;
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A running measurement.
-pub(crate) struct Measurement {
+#[derive(Debug)]
+pub struct Measurement {
     began: Instant,
     cpu_seconds: f64,
 }
 
 impl Measurement {
     /// Starts now.
-    pub(crate) fn begin() -> Outcome<Self> {
+    ///
+    /// # Errors
+    /// When /proc cannot be read.
+    pub fn begin() -> Outcome<Self> {
         Ok(Self { began: Instant::now(), cpu_seconds: cpu_seconds()? })
     }
 
-    /// Ends now, and prints what `events` took, with `more` figures behind.
-    pub(crate) fn report(&self, limit: &str, events: u64, more: &[(&str, Value)]) -> Outcome<()> {
-        let seconds = self.began.elapsed().as_secs_f64();
+    /// How long it has run.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Prints what `events` took in `elapsed`, with `more` figures behind. `title` is the first field: what was measured.
+    ///
+    /// # Errors
+    /// When /proc cannot be read or standard output cannot be written.
+    pub fn report(&self, title: (&str, &str), events: u64, elapsed: Duration, more: &[(&str, Value)]) -> Outcome<()> {
+        let seconds = elapsed.as_secs_f64();
         let cpu_seconds = cpu_seconds()? - self.cpu_seconds;
         let millions = as_float(events) / 1e6;
         let mut line = Map::new();
-        line.insert("limit".into(), json!(limit));
+        line.insert(title.0.into(), json!(title.1));
         line.insert("events".into(), json!(events));
         line.insert("seconds".into(), json!(rounded(seconds)));
         line.insert("events_per_second".into(), json!((as_float(events) / seconds).round()));
@@ -43,7 +56,8 @@ impl Measurement {
 }
 
 /// The latency below which this part of all (0.5, 0.99) lies, in milliseconds; `latencies` must be sorted.
-pub(crate) fn percentile_ms(latencies: &[Duration], part: f64) -> f64 {
+#[must_use]
+pub fn percentile_ms(latencies: &[Duration], part: f64) -> f64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index within the list")]
     let index = (as_float(latencies.len() as u64) * part) as usize;
     let index = index.min(latencies.len().saturating_sub(1));
@@ -51,15 +65,18 @@ pub(crate) fn percentile_ms(latencies: &[Duration], part: f64) -> f64 {
 }
 
 /// Prints one line of JSON to standard output, at once.
-pub(crate) fn print_line(line: &Value) -> Outcome<()> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn print_line(line: &Value) -> Outcome<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)
 }
 
-/// Prints an error to standard error; there is nowhere to go if that fails.
-pub(crate) fn complain(error: &dyn Error) {
-    let _ = writeln!(std::io::stderr(), "riverrun-bare: {error}");
+/// Prints an error of `program` to standard error; there is nowhere to go if that fails.
+pub fn complain(program: &str, error: &dyn Error) {
+    let _ = writeln!(std::io::stderr(), "{program}: {error}");
 }
 
 /// CPU time of this process so far, user and system.

@@ -9,45 +9,55 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::Outcome;
-use crate::record::Record;
 
 /// An event of a file, its data as received.
-#[derive(Deserialize)]
-struct FileEvent {
-    id: String,
-    source: String,
+#[derive(Debug, Deserialize)]
+pub struct FileEvent {
+    /// Unique within the source.
+    pub id: String,
+    /// Who sent it.
+    pub source: String,
+    /// CloudEvents' type.
     #[serde(rename = "type")]
-    kind: String,
-    time: String,
-    data: Box<RawValue>,
+    pub kind: String,
+    /// Event time, RFC 3339.
+    pub time: String,
+    /// The data, JSON text.
+    pub data: Box<RawValue>,
 }
 
-/// An event ready to be stored.
-pub(crate) struct Flight {
-    id: String,
-    source: String,
-    kind: String,
-    key: String,
-    time: i64,
-    data: String,
+impl FileEvent {
+    /// A field of the data, when it is there and text.
+    ///
+    /// # Errors
+    /// When the data cannot be read.
+    pub fn text_field(&self, name: &str) -> Outcome<Option<String>> {
+        let data: serde_json::Value = serde_json::from_str(self.data.get())?;
+        Ok(data.get(name).and_then(serde_json::Value::as_str).map(str::to_owned))
+    }
+}
+
+/// A flight ready to be stored.
+#[derive(Debug)]
+pub struct Flight {
+    /// Unique within the source.
+    pub id: String,
+    /// Who sent it.
+    pub source: String,
+    /// CloudEvents' type.
+    pub kind: String,
+    /// The aircraft; empty when it is not known.
+    pub key: String,
+    /// Event time, seconds since 1970.
+    pub time: i64,
+    /// The data, JSON text.
+    pub data: String,
 }
 
 impl Flight {
-    /// As a record. `id` is the caller's, so that repeated flights can be told apart.
-    pub(crate) fn record<'a>(&'a self, id: &'a str) -> Record<'a> {
-        Record {
-            id: id.as_bytes(),
-            source: self.source.as_bytes(),
-            kind: self.kind.as_bytes(),
-            key: self.key.as_bytes(),
-            time: self.time,
-            attributes: b"",
-            data: self.data.as_bytes(),
-        }
-    }
-
     /// As a CloudEvent in structured mode, under another id.
-    pub(crate) fn structured(&self, id: &str) -> String {
+    #[must_use]
+    pub fn structured(&self, id: &str) -> String {
         let time = chrono::DateTime::from_timestamp(self.time, 0).unwrap_or_default();
         format!(
             r#"{{"specversion":"1.0","id":"{id}","source":"{}","type":"{}","time":"{}","data":{}}}"#,
@@ -57,30 +67,33 @@ impl Flight {
             self.data
         )
     }
-
-    /// The id of the file.
-    pub(crate) fn id(&self) -> &str {
-        &self.id
-    }
 }
 
 /// The versions of one model: entity, then time, then (position, data).
-pub(crate) type Versions = HashMap<String, BTreeMap<i64, (String, String)>>;
+pub type Versions = HashMap<String, BTreeMap<i64, (String, String)>>;
 
 /// The four models.
-pub(crate) struct Models {
-    pub(crate) planes: Versions,
-    pub(crate) airlines: Versions,
-    pub(crate) weather: Versions,
-    pub(crate) airports: Versions,
+#[derive(Debug)]
+pub struct Models {
+    /// By tail number.
+    pub planes: Versions,
+    /// By carrier.
+    pub airlines: Versions,
+    /// By the airport it is the weather of.
+    pub weather: Versions,
+    /// By their FAA code.
+    pub airports: Versions,
 }
 
 /// The flights of `file`, in its order, keyed by aircraft.
-pub(crate) fn load_flights(file: &Path) -> Outcome<Vec<Flight>> {
+///
+/// # Errors
+/// When the file cannot be read or a line of it is no event.
+pub fn load_flights(file: &Path) -> Outcome<Vec<Flight>> {
     load(file)?
         .into_iter()
         .map(|event| {
-            let key = text_field(event.data.get(), "tailnum")?;
+            let key = event.text_field("tailnum")?.unwrap_or_default();
             let time = unix_seconds(&event.time)?;
             let data = String::from(Box::<str>::from(event.data));
             Ok(Flight { id: event.id, source: event.source, kind: event.kind, key, time, data })
@@ -89,12 +102,14 @@ pub(crate) fn load_flights(file: &Path) -> Outcome<Vec<Flight>> {
 }
 
 /// The tables that lie beside the file of flights, with the same ending.
-pub(crate) fn load_models(flights: &Path) -> Outcome<Models> {
+///
+/// # Errors
+/// When a file cannot be read or a line of it is no event.
+pub fn load_models(flights: &Path) -> Outcome<Models> {
     let versions = |topic: &str, key: &str| -> Outcome<Versions> {
-        let name = flights.file_name().and_then(|name| name.to_str()).unwrap_or_default().replace("flights", topic);
         let mut versions = Versions::new();
-        for (offset, event) in load(&flights.with_file_name(name))?.into_iter().enumerate() {
-            let entity = versions.entry(text_field(event.data.get(), key)?).or_default();
+        for (offset, event) in load_beside(flights, topic)?.into_iter().enumerate() {
+            let entity = versions.entry(event.text_field(key)?.unwrap_or_default()).or_default();
             let version = (format!("{topic}/0@{offset}"), event.data.get().to_owned());
             entity.insert(unix_seconds(&event.time)?, version);
         }
@@ -108,17 +123,24 @@ pub(crate) fn load_models(flights: &Path) -> Outcome<Models> {
     })
 }
 
-fn load(path: &Path) -> Outcome<Vec<FileEvent>> {
+/// The events of the file of another topic, which lies beside `flights` with the same ending.
+///
+/// # Errors
+/// When the file cannot be read or a line of it is no event.
+pub fn load_beside(flights: &Path, topic: &str) -> Outcome<Vec<FileEvent>> {
+    let name = flights.file_name().and_then(|name| name.to_str()).unwrap_or_default().replace("flights", topic);
+    load(&flights.with_file_name(name))
+}
+
+/// The events of a file, in its order.
+///
+/// # Errors
+/// When the file cannot be read or a line of it is no event.
+pub fn load(path: &Path) -> Outcome<Vec<FileEvent>> {
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let compressed = path.extension().is_some_and(|ending| ending == "gz");
     let plain: Box<dyn Read> = if compressed { Box::new(flate2::read::GzDecoder::new(file)) } else { Box::new(file) };
     BufReader::new(plain).lines().map(|line| Ok(serde_json::from_str(&line?)?)).collect()
-}
-
-/// A field of the data as text; a null or missing one is the empty text.
-fn text_field(data: &str, name: &str) -> Outcome<String> {
-    let data: serde_json::Value = serde_json::from_str(data)?;
-    Ok(data.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned())
 }
 
 fn unix_seconds(text: &str) -> Outcome<i64> {

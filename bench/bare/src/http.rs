@@ -14,14 +14,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use bytes::Bytes;
+use riverrun_bare::Outcome;
+use riverrun_bare::figures::{Measurement, print_line};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
-
-use crate::Outcome;
-use crate::figures::{Measurement, print_line};
 
 /// Requests that may wait for the file; more than any number of connections the benchmark uses.
 const QUEUE_REQUESTS: usize = 4_096;
@@ -82,7 +81,7 @@ async fn serve(arguments: &Arguments) -> Outcome<()> {
     let router = Router::new().fallback(post(receive)).with_state(door);
     axum::serve(listener, router).with_graceful_shutdown(stopped()).await?;
     committer.join().map_err(|_| "the committer panicked")??;
-    measurement.report("http", accepted.load(Ordering::Relaxed), &[])
+    measurement.report(("limit", "http"), accepted.load(Ordering::Relaxed), measurement.elapsed(), &[])
 }
 
 async fn stopped() {

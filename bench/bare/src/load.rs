@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use riverrun_bare::Outcome;
+use riverrun_bare::figures::{Measurement, percentile_ms};
+use riverrun_bare::flights::{Flight, load_flights};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-use crate::Outcome;
-use crate::figures::{Measurement, percentile_ms};
-use crate::flights::{Flight, load_flights};
 
 /// What is sent where.
 #[derive(clap::Args)]
@@ -78,7 +77,7 @@ async fn send_all(arguments: &Arguments) -> Outcome<()> {
         ("p50_ms", json!(percentile_ms(&latencies, 0.5))),
         ("p99_ms", json!(percentile_ms(&latencies, 0.99))),
     ];
-    measurement.report("load", arguments.events, &more)
+    measurement.report(("limit", "load"), arguments.events, measurement.elapsed(), &more)
 }
 
 /// One connection: takes the next events until none are left. Its latencies come back.

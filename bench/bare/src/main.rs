@@ -6,21 +6,16 @@
 
 mod append;
 mod enrich;
-mod figures;
-mod flights;
 mod http;
 mod load;
 mod pipeline;
 mod record;
 mod store;
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-/// What every part answers: any error ends the program with its text.
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+use riverrun_bare::figures;
 
 /// The bare limits.
 #[derive(Parser)]
@@ -52,7 +47,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            figures::complain(&*error);
+            figures::complain("riverrun-bare", &*error);
             ExitCode::FAILURE
         }
     }

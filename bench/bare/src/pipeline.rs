@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use riverrun_bare::Outcome;
+use riverrun_bare::figures::Measurement;
+use riverrun_bare::flights::{Flight, Models, load_flights, load_models};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::Outcome;
 use crate::enrich::{Output, enrich};
-use crate::figures::Measurement;
-use crate::flights::{Flight, Models, load_flights, load_models};
 use crate::record::{Batch, Record, decompress, next_record};
 use crate::store::{PARTITIONS, Store, Writer, partition_of};
 
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
         emitted += worker.join().map_err(|_| "a worker panicked")??;
     }
     let more = [("emitted", json!(emitted)), ("threads", json!(threads)), ("batch", json!(arguments.batch))];
-    measurement.report("pipeline", arguments.events, &more)
+    measurement.report(("limit", "pipeline"), arguments.events, measurement.elapsed(), &more)
 }
 
 /// A temporary directory in `place`, removed when dropped.
@@ -80,8 +80,8 @@ fn store_inputs(flights: &[Flight], events: u64, batch: u64) -> Outcome<[Partiti
     let mut stored: [Partition; PARTITIONS] = Default::default();
     let mut pending: [Batch; PARTITIONS] = Default::default();
     for (number, flight) in (0..events).zip(flights.iter().cycle()) {
-        let id = format!("{}-{number}", flight.id());
-        let record = flight.record(&id);
+        let id = format!("{}-{number}", flight.id);
+        let record = Record::of(flight, &id);
         let partition = partition_of(record.key);
         let (Some(open), Some(batches)) = (pending.get_mut(partition), stored.get_mut(partition)) else { continue };
         open.push(&record)?;

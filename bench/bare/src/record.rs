@@ -1,6 +1,7 @@
 //! The plainest stored form of an event, as both limits read and write it: length-prefixed fields in a batch, LZ4 over the batch.
 
-use crate::Outcome;
+use riverrun_bare::Outcome;
+use riverrun_bare::flights::Flight;
 
 /// The fields of an event that are stored.
 #[derive(Clone, Copy)]
@@ -19,6 +20,21 @@ pub(crate) struct Record<'a> {
     pub(crate) attributes: &'a [u8],
     /// The data, JSON text.
     pub(crate) data: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// A flight's. `id` is the caller's, so that repeated flights can be told apart.
+    pub(crate) fn of(flight: &'a Flight, id: &'a str) -> Self {
+        Self {
+            id: id.as_bytes(),
+            source: flight.source.as_bytes(),
+            kind: flight.kind.as_bytes(),
+            key: flight.key.as_bytes(),
+            time: flight.time,
+            attributes: b"",
+            data: flight.data.as_bytes(),
+        }
+    }
 }
 
 /// Records one after the other, not yet compressed.

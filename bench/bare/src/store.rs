@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode};
+use riverrun_bare::Outcome;
 
-use crate::Outcome;
 use crate::record::{Batch, Record};
 
 /// Partitions of every topic of the benchmark.

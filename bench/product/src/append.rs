@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use riverrun_bare::Outcome;
+use riverrun_bare::figures::{Measurement, percentile_ms};
 use riverrun_event::partitioner::partition_of;
 use riverrun_event::{Event, TopicName};
 use riverrun_log::{AppendBatch, Log, NewRecord, Retention, TopicSpec, Topics};
 use riverrun_log_local::{LocalLog, Options};
 use serde_json::json;
 
-use crate::Outcome;
-use crate::figures::{Measurement, percentile_ms};
 use crate::flights::{load, renamed};
 
 /// Partitions of the topic, as in the flights app.
@@ -64,7 +64,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
         ("p50_ms", json!(percentile_ms(&latencies, 0.5))),
         ("p99_ms", json!(percentile_ms(&latencies, 0.99))),
     ];
-    measurement.report("append", arguments.events, elapsed, &more)
+    measurement.report(("part", "append"), arguments.events, elapsed, &more)
 }
 
 fn record(topic: &TopicName, flight: &Event, number: u64) -> NewRecord {

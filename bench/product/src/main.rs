@@ -4,17 +4,13 @@
 //! The HTTP figures are taken from the product's own binary.
 
 mod append;
-mod figures;
 mod flights;
 mod pipeline;
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-/// What every part answers: any error ends the program with its text.
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+use riverrun_bare::{Outcome, figures};
 
 /// The product, measured.
 #[derive(Parser)]
@@ -40,7 +36,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            figures::complain(&*error);
+            figures::complain("riverrun-bench-product", &*error);
             ExitCode::FAILURE
         }
     }

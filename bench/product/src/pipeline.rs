@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use riverrun::{App, ServeOptions};
+use riverrun_bare::Outcome;
+use riverrun_bare::figures::Measurement;
 use riverrun_event::partitioner::partition_of;
 use riverrun_event::{Event, TopicName};
 use riverrun_log::{AppendBatch, Log, NewRecord, Retention, TopicSpec, Topics};
@@ -13,8 +15,6 @@ use riverrun_log_local::{LocalLog, Options};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::Outcome;
-use crate::figures::Measurement;
 use crate::flights::{load, load_beside, renamed};
 
 /// The topics that feed the models, and the field that keys them.
@@ -63,7 +63,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
     let server = app.serve(options).await?;
     server.idle_for(IDLE).await;
     let elapsed = measurement.elapsed().saturating_sub(IDLE);
-    measurement.report("pipeline", arguments.events, elapsed, &[("workers", json!(arguments.workers))])?;
+    measurement.report(("part", "pipeline"), arguments.events, elapsed, &[("workers", json!(arguments.workers))])?;
     Ok(server.shutdown().await?)
 }
 

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 pub(crate) use riverrun::server::Announcement;
-pub(crate) use riverrun::topology::operators::snapshot::SnapshotModel;
-pub(crate) use riverrun::topology::{Expression, Model, OnError, Operator, Pipeline, Topic};
+pub(crate) use riverrun::topology::{DescribeFormat, Expression, Topic};
 pub(crate) use riverrun::{
     App, Diagnostics, PipelineName, Sample, ServeOptions, Server, Time, TopicName, Topology, VerifyReport, init,
 };

@@ -118,8 +118,7 @@ fn describe_prints_the_topology() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/flights/riverrun.yaml");
     let place = Place::new();
     let text = place.succeed(&["-f", example, "describe"]);
-    for expected in
-        ["weather     from weather, history 400d", "flights -> departures, 4 tasks", "data.dep_time != null"]
+    for expected in ["weather  from weather   history 400d", "flights -> departures  (4 tasks", "data.dep_time != null"]
     {
         assert!(text.contains(expected), "{expected:?} is not in\n{text}");
     }

@@ -11,6 +11,7 @@ pub mod describe;
 pub mod document;
 pub mod draft;
 pub mod expression;
+pub mod json;
 pub mod model;
 pub mod operators;
 pub mod pipeline;

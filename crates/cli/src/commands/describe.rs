@@ -1,15 +1,11 @@
 //! `describe`: what the app file declares, as text, as a graph for Graphviz, or as JSON.
 
-mod dot;
-mod json;
-mod operators;
-mod text;
-
 use clap::{Args, ValueEnum};
 
 use super::Session;
 use crate::failure::Failure;
-use crate::library;
+use crate::library::{self, DescribeFormat};
+use crate::terminal::{Ink, Palette};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,11 +19,11 @@ Examples:
 pub(crate) struct DescribeArguments {
     /// Text, a Graphviz graph, or JSON.
     #[arg(long, value_enum, default_value_t)]
-    format: DescribeFormat,
+    format: Format,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum DescribeFormat {
+enum Format {
     #[default]
     Text,
     Dot,
@@ -39,9 +35,18 @@ pub(crate) fn execute(session: Session<'_>, arguments: &DescribeArguments) -> Re
     let app = library::load(session)?;
     let topology = app.topology();
     let text = match arguments.format {
-        DescribeFormat::Text => text::write(topology, session.terminal.out),
-        DescribeFormat::Dot => dot::write(topology),
-        DescribeFormat::Json => format!("{:#}", json::write(topology)),
+        Format::Text => with_headings(&topology.describe(DescribeFormat::Text), session.terminal.out),
+        Format::Dot => topology.describe(DescribeFormat::Dot),
+        Format::Json => topology.describe(DescribeFormat::Json),
     };
     session.terminal.line(text.trim_end())
+}
+
+/// The text with its headings, the lines that are not indented, set off.
+fn with_headings(text: &str, palette: Palette) -> String {
+    let painted = text.lines().map(|line| match line.chars().next() {
+        Some(first) if !first.is_whitespace() => palette.paint(Ink::Strong, line).to_string(),
+        _ => line.to_owned(),
+    });
+    painted.collect::<Vec<_>>().join("\n")
 }

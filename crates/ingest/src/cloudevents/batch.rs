@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::structured::event;
 use super::{DecodeError, Received};
-use crate::json::{Scanner, utf8};
+use crate::json::{Reader, utf8};
 
 /// Why a batch was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,26 +26,26 @@ impl BatchError {
 /// # Errors
 /// [`BatchError`] names the first event at fault; reading stops there.
 pub fn decode(body: &Bytes, events_max: usize, depth_max: usize) -> Result<Vec<Received>, BatchError> {
-    let mut scanner = Scanner::new(utf8(body).map_err(BatchError::array)?);
+    let mut reader = Reader::new(utf8(body).map_err(BatchError::array)?);
     let mut events = Vec::new();
-    scanner.whitespace();
-    scanner.expect(b'[', "an array of events").map_err(BatchError::array)?;
-    scanner.whitespace();
-    let mut more = !scanner.eat(b']');
+    reader.whitespace();
+    reader.expect(b'[', "an array of events").map_err(BatchError::array)?;
+    reader.whitespace();
+    let mut more = !reader.eat(b']');
     while more {
         if events.len() >= events_max {
             return Err(BatchError::array(DecodeError::TooMany(events_max)));
         }
         let at_fault = |error| BatchError { index: Some(events.len()), error };
-        let received = event(&mut scanner, body, depth_max).map_err(at_fault)?;
+        let received = event(&mut reader, body, depth_max).map_err(at_fault)?;
         events.push(received);
-        scanner.whitespace();
-        more = scanner.eat(b',');
+        reader.whitespace();
+        more = reader.eat(b',');
         if !more {
-            scanner.expect(b']', "',' or ']'").map_err(BatchError::array)?;
+            reader.expect(b']', "',' or ']'").map_err(BatchError::array)?;
         }
-        scanner.whitespace();
+        reader.whitespace();
     }
-    scanner.end().map_err(BatchError::array)?;
+    reader.end().map_err(BatchError::array)?;
     Ok(events)
 }

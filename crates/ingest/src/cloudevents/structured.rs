@@ -15,24 +15,24 @@ use bytes::Bytes;
 use riverrun_event::attribute::CONTEXT_ATTRIBUTES;
 
 use super::{DecodeError, Received};
-use crate::json::{Scanner, utf8};
+use crate::json::{Reader, utf8};
 
 /// Decodes the body of a request in structured mode; data may be `depth_max` levels deep.
 ///
 /// # Errors
 /// [`DecodeError`] says what is wrong and where.
 pub fn decode(body: &Bytes, depth_max: usize) -> Result<Received, DecodeError> {
-    let mut scanner = Scanner::new(utf8(body)?);
-    scanner.whitespace();
-    let received = event(&mut scanner, body, depth_max)?;
-    scanner.end()?;
+    let mut reader = Reader::new(utf8(body)?);
+    reader.whitespace();
+    let received = event(&mut reader, body, depth_max)?;
+    reader.end()?;
     Ok(received)
 }
 
-/// Reads the event that starts at the scanner's place in the text of `body`.
-pub(super) fn event(scanner: &mut Scanner<'_>, body: &Bytes, depth_max: usize) -> Result<Received, DecodeError> {
+/// Reads the event that starts at the reader's place in the text of `body`.
+pub(super) fn event(reader: &mut Reader<'_>, body: &Bytes, depth_max: usize) -> Result<Received, DecodeError> {
     let mut envelope = Envelope::new();
-    scanner.members(|name, scanner| envelope.member(&name, scanner, depth_max))?;
+    reader.members(|name, reader| envelope.member(&name, reader, depth_max))?;
     envelope.finish(body)
 }
 
@@ -53,20 +53,20 @@ impl<'a> Envelope<'a> {
         Self { received: Received::new(), seen: 0, data: None, data_base64: None }
     }
 
-    fn member(&mut self, name: &str, scanner: &mut Scanner<'a>, depth_max: usize) -> Result<(), DecodeError> {
+    fn member(&mut self, name: &str, reader: &mut Reader<'a>, depth_max: usize) -> Result<(), DecodeError> {
         self.refuse_repeated(name)?;
         match name {
-            "data" => self.data = Some(scanner.value(depth_max)?),
-            DATA_BASE64 => self.data_base64 = string(name, scanner)?,
+            "data" => self.data = Some(reader.value(depth_max)?),
+            DATA_BASE64 => self.data_base64 = string(name, reader)?,
             _ if CONTEXT_ATTRIBUTES.contains(&name) => {
-                if let Some(value) = string(name, scanner)? {
+                if let Some(value) = string(name, reader)? {
                     self.received.context(name, &value)?;
                 } else if name == "specversion" {
                     return Err(DecodeError::NoSpecVersion);
                 }
             }
             _ => {
-                if let Some(value) = extension_value(name, scanner)? {
+                if let Some(value) = extension_value(name, reader)? {
                     self.received.extension(name, &value)?;
                 }
             }
@@ -124,29 +124,29 @@ fn text_data(raw: &str, received: &Received) -> Result<Bytes, DecodeError> {
             format!("data of the content type {content_type:?} must be a JSON string, or send \"data_base64\"");
         return Err(DecodeError::invalid("data", message));
     }
-    let value = Scanner::new(raw).string()?.value()?;
+    let value = Reader::new(raw).string()?;
     Ok(Bytes::copy_from_slice(value.as_bytes()))
 }
 
 /// A string, or `None` for null.
-fn string<'a>(name: &str, scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>, DecodeError> {
-    match scanner.peek() {
-        Some(b'"') => Ok(Some(scanner.string()?.value()?)),
+fn string<'a>(name: &str, reader: &mut Reader<'a>) -> Result<Option<Cow<'a, str>>, DecodeError> {
+    match reader.peek() {
+        Some(b'"') => Ok(Some(reader.string()?)),
         // Depth 0: anything but a scalar is refused where it starts.
-        Some(b'n') => scanner.value(0).map(|_| None).map_err(DecodeError::from),
+        Some(b'n') => reader.value(0).map(|_| None).map_err(DecodeError::from),
         Some(b'{' | b'[' | b't' | b'f' | b'-' | b'0'..=b'9') => {
             Err(DecodeError::invalid(name, "expected a JSON string"))
         }
-        _ => Err(scanner.syntax("a string").into()),
+        _ => Ok(reader.refuse("a string")?),
     }
 }
 
 /// The canonical text of an extension's value, or `None` for null.
-fn extension_value<'a>(name: &str, scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>, DecodeError> {
-    match scanner.peek() {
-        Some(b't' | b'f') => Ok(Some(Cow::Borrowed(scanner.value(0)?))),
+fn extension_value<'a>(name: &str, reader: &mut Reader<'a>) -> Result<Option<Cow<'a, str>>, DecodeError> {
+    match reader.peek() {
+        Some(b't' | b'f') => Ok(Some(Cow::Borrowed(reader.value(0)?))),
         Some(b'-' | b'0'..=b'9') => {
-            let raw = scanner.value(0)?;
+            let raw = reader.value(0)?;
             let integer = raw.parse::<i32>().map_err(|_| {
                 let message =
                     format!("{raw} is no whole number of 32 bits, as CloudEvents has them; send it as a string");
@@ -157,6 +157,6 @@ fn extension_value<'a>(name: &str, scanner: &mut Scanner<'a>) -> Result<Option<C
         Some(b'{' | b'[') => {
             Err(DecodeError::invalid(name, "an extension is a string, a boolean or an integer, not an array or object"))
         }
-        _ => string(name, scanner),
+        _ => string(name, reader),
     }
 }

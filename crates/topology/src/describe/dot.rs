@@ -1,6 +1,9 @@
 //! The topology as a graph for Graphviz: topics as boxes, models as cylinders, pipelines as their steps.
 
+use std::collections::BTreeSet;
+
 use crate::operators::Operator;
+use crate::pipeline::Pipeline;
 use crate::topology::Topology;
 
 use super::lines_of;
@@ -25,16 +28,22 @@ pub(super) fn render(topology: &Topology) -> String {
         for input in &pipeline.from {
             lines.push(format!("  {} -> {name};", node("topic", input.as_str())));
         }
-        for step in &pipeline.steps {
-            let Operator::Snapshot(snapshot) = &step.operator else { continue };
-            for entry in &snapshot.models {
-                lines.push(format!("  {} -> {name} [style=dashed];", node("model", entry.model.as_str())));
-            }
+        for model in models(pipeline) {
+            lines.push(format!("  {} -> {name} [style=dashed];", node("model", model)));
         }
         lines.push(format!("  {name} -> {};", node("topic", pipeline.to.as_str())));
     }
     lines.push("}\n".to_owned());
     lines.join("\n")
+}
+
+/// The models a pipeline looks up, each once.
+fn models(pipeline: &Pipeline) -> BTreeSet<&str> {
+    let snapshots = pipeline.steps.iter().filter_map(|step| match &step.operator {
+        Operator::Snapshot(snapshot) => Some(&snapshot.models),
+        _ => None,
+    });
+    snapshots.flatten().map(|entry| entry.model.as_str()).collect()
 }
 
 fn node(kind: &str, name: &str) -> String {

@@ -1,4 +1,6 @@
-//! The topology as JSON, for programs. Names are those of the app file; durations are in milliseconds.
+//! The topology as JSON, for programs. Names are those of the app file, expressions are their source, durations are in seconds.
+
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -8,6 +10,8 @@ use crate::operators::Operator;
 use crate::pipeline::Pipeline;
 use crate::topic::Topic;
 use crate::topology::Topology;
+
+use super::parts;
 
 pub(super) fn render(topology: &Topology) -> String {
     let described = json!({
@@ -23,6 +27,11 @@ fn source(expression: Option<&Expression>) -> Value {
     expression.map_or(Value::Null, |expression| expression.source().into())
 }
 
+/// A whole number where it is one.
+fn seconds(duration: Duration) -> Value {
+    if duration.subsec_nanos() == 0 { duration.as_secs().into() } else { duration.as_secs_f64().into() }
+}
+
 fn topic(topic: &Topic) -> Value {
     json!({
         "name": topic.name.as_str(),
@@ -31,7 +40,7 @@ fn topic(topic: &Topic) -> Value {
         "id": source(topic.id.as_ref()),
         "time": source(topic.time.as_ref()),
         "accept": topic.accept.iter().map(|pattern| pattern.0.as_str()).collect::<Vec<_>>(),
-        "retention_age_ms": topic.retention_age.map(|age| age.as_millis().min(u128::from(u64::MAX)) as u64),
+        "retention_seconds": topic.retention_age.map(seconds),
         "retention_bytes": topic.retention_bytes,
     })
 }
@@ -43,13 +52,18 @@ fn model(model: &Model) -> Value {
         "when": source(model.when.as_ref()),
         "key": source(model.key.as_ref()),
         "merge": source(model.merge.as_ref()),
-        "history_ms": model.history.map(|history| history.as_millis().min(u128::from(u64::MAX)) as u64),
+        "history_seconds": model.history.map(seconds),
     })
 }
 
 fn pipeline(topology: &Topology, pipeline: &Pipeline) -> Value {
     let steps = pipeline.steps.iter().map(|step| {
-        json!({ "name": step.name.as_str(), "verb": step.operator.verb(), step.operator.verb(): operator(&step.operator) })
+        json!({
+            "name": step.name.as_str(),
+            "operator": step.operator.verb(),
+            "does": parts(&step.operator),
+            step.operator.verb(): operator(&step.operator),
+        })
     });
     json!({
         "name": pipeline.name.as_str(),

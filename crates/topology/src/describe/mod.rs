@@ -32,24 +32,31 @@ impl Topology {
     }
 }
 
-/// What an operator does, in the words of the app file, one line for each part.
-fn lines_of(operator: &Operator) -> Vec<String> {
+/// What an operator does, in the words of the app file, part by part.
+fn parts(operator: &Operator) -> Vec<String> {
     match operator {
-        Operator::Filter(filter) => vec![one_line(filter.condition.source())],
+        Operator::Filter(filter) => vec![filter.condition.source().to_owned()],
         Operator::Set(set) => {
-            set.fields.iter().map(|(path, expression)| format!("{path} = {}", one_line(expression.source()))).collect()
+            set.fields.iter().map(|(path, expression)| format!("{path} = {}", expression.source())).collect()
         }
         Operator::Remove(remove) => remove.fields.iter().map(ToString::to_string).collect(),
         Operator::Rename(rename) => rename.fields.iter().map(|(from, to)| format!("{from} -> {to}")).collect(),
         Operator::Snapshot(snapshot) => snapshot
             .models
             .iter()
-            .map(|entry| format!("{} of {} -> {}", entry.model, one_line(entry.key.source()), entry.place))
+            .map(|entry| format!("{} by {} as {}", entry.model, entry.key.source(), entry.place))
             .collect(),
-        Operator::Transform(transform) => vec![match transform.transformer {
-            Some(_) => transform.transformer_name.clone(),
-            None => format!("{} (not compiled in)", transform.transformer_name),
-        }],
+        Operator::Transform(transform) => vec![transform.transformer_name.clone()],
+    }
+}
+
+/// The parts for people: one line each, and a transformer that is missing is said to be.
+fn lines_of(operator: &Operator) -> Vec<String> {
+    match operator {
+        Operator::Transform(transform) if transform.transformer.is_none() => {
+            vec![format!("{} (not compiled in)", transform.transformer_name)]
+        }
+        _ => parts(operator).iter().map(|part| one_line(part)).collect(),
     }
 }
 

@@ -9,7 +9,7 @@ fn topology() -> Topology {
     Topology::builder("flights")
         .topic("flights", |topic| topic.partitions(4).key("data.tailnum").accept("flight.*"))
         .topic("planes", |topic| {
-            topic.partitions(1).key("data.tailnum").retention_age(Duration::from_secs(86_400 * 30))
+            topic.partitions(1).key("data.tailnum").time("data.since").retention_age(Duration::from_secs(86_400 * 30))
         })
         .model("plane", "planes", |model| model.history(Duration::from_secs(86_400 * 400)).when("data.seats > 0"))
         .pipeline("departures", |pipeline| {
@@ -34,16 +34,16 @@ fn text_is_aligned() {
 app flights
 
 topics
-  departures  4 partitions                    kept for ever
-  flights     4 partitions  key data.tailnum  kept for ever  accepts flight.*
-  planes      1 partition   key data.tailnum  kept 30d
+  departures  4 partitions                                     kept for ever
+  flights     4 partitions  key data.tailnum                   kept for ever  accepts flight.*
+  planes      1 partition   key data.tailnum, time data.since  kept 30d
 
 models
   plane  from planes  history 400d  when data.seats > 0
 
 pipeline departures: flights -> departures  (4 tasks, on error skip)
   filter-1    filter    data.dep_time != null
-  snapshot-1  snapshot  plane of data.tailnum -> data.snapshot.plane
+  snapshot-1  snapshot  plane by data.tailnum as data.snapshot.plane
   set-1       set       data.hours = data.air_time / 60
                         data.note = 'a \"b\"'
   remove-1    remove    data.year
@@ -70,8 +70,9 @@ fn dot_is_quoted() {
 fn json_can_be_read() {
     let json: serde_json::Value = serde_json::from_str(&topology().describe(DescribeFormat::Json)).unwrap();
     assert_eq!(json["pipelines"][0]["tasks"], 4);
+    assert_eq!(json["pipelines"][0]["steps"][0]["does"][0], "data.dep_time\n  != null");
     assert_eq!(json["pipelines"][0]["steps"][1]["snapshot"][0]["as"], "data.snapshot.plane");
-    assert_eq!(json["models"][0]["history_ms"], 34_560_000_000_u64);
+    assert_eq!(json["models"][0]["history_seconds"], 400 * 86_400);
     assert_eq!(json["topics"][1]["accept"][0], "flight.*");
 }
 

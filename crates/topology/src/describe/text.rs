@@ -1,5 +1,6 @@
 //! The topology as aligned text.
 
+use crate::expression::Expression;
 use crate::model::Model;
 use crate::pipeline::Pipeline;
 use crate::topic::Topic;
@@ -42,14 +43,14 @@ fn aligned(rows: &[Vec<String>]) -> String {
 
 fn topic(topic: &Topic) -> Vec<String> {
     let plural = if topic.partitions == 1 { "" } else { "s" };
-    let key = topic.key.as_ref().map_or_else(String::new, |key| format!("key {}", one_line(key.source())));
+    let expressions = stated([("key", &topic.key), ("id", &topic.id), ("time", &topic.time)]);
     let kept = match (topic.retention_age, topic.retention_bytes) {
         (None, None) => "kept for ever".to_owned(),
         (Some(age), None) => format!("kept {}", duration(age)),
         (None, Some(bytes)) => format!("kept up to {} a partition", size(bytes)),
         (Some(age), Some(bytes)) => format!("kept {}, up to {} a partition", duration(age), size(bytes)),
     };
-    let mut cells = vec![topic.name.to_string(), format!("{} partition{plural}", topic.partitions), key, kept];
+    let mut cells = vec![topic.name.to_string(), format!("{} partition{plural}", topic.partitions), expressions, kept];
     if !topic.accept.is_empty() {
         let patterns: Vec<&str> = topic.accept.iter().map(|pattern| pattern.0.as_str()).collect();
         cells.push(format!("accepts {}", patterns.join(", ")));
@@ -61,11 +62,16 @@ fn model(model: &Model) -> Vec<String> {
     let mut cells = vec![model.name.to_string(), format!("from {}", model.from)];
     let history = model.history.map_or_else(|| "for ever".to_owned(), duration);
     cells.push(format!("history {history}"));
-    let parts = [("when", &model.when), ("key", &model.key), ("merge", &model.merge)];
-    let parts =
-        parts.into_iter().filter_map(|(word, part)| Some(format!("{word} {}", one_line(part.as_ref()?.source()))));
-    cells.push(parts.collect::<Vec<_>>().join(", "));
+    cells.push(stated([("when", &model.when), ("key", &model.key), ("merge", &model.merge)]));
     cells
+}
+
+/// The expressions that are there, each behind its word.
+fn stated(expressions: [(&str, &Option<Expression>); 3]) -> String {
+    let stated = expressions
+        .into_iter()
+        .filter_map(|(word, expression)| Some(format!("{word} {}", one_line(expression.as_ref()?.source()))));
+    stated.collect::<Vec<_>>().join(", ")
 }
 
 fn describe_pipeline(topology: &Topology, pipeline: &Pipeline) -> String {

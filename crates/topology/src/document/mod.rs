@@ -8,8 +8,8 @@
 //! by what they mean, not by how they are escaped. Paths do not lead into arrays.
 
 mod node;
+mod parts;
 mod path;
-mod scan;
 mod text;
 
 #[cfg(test)]
@@ -20,11 +20,12 @@ use bytes::Bytes;
 pub use path::{Path, PathError};
 
 pub(crate) use node::Span;
-pub(crate) use scan::{elements, members};
+pub(crate) use parts::{elements, members};
 pub(crate) use text::{unescape, write_string};
 
+use crate::json::{DEPTH_MAX, JsonError, Scanner, utf8};
+
 use node::{Node, Object, Sources};
-use scan::{ScanError, Scanner};
 
 /// JSON data that can be read by path and edited.
 #[derive(Clone, Debug)]
@@ -83,23 +84,18 @@ impl Document {
     /// ```
     pub fn parse(data: impl Into<Bytes>) -> Result<Self, DocumentError> {
         let data = data.into();
-        if let Err(error) = std::str::from_utf8(&data) {
-            return Err(DocumentError::Encoding { offset: error.valid_up_to() });
-        }
+        utf8(&data)?;
         let mut scanner = Scanner::new(&data);
         scanner.space();
         let start = scanner.at();
         let root = if scanner.peek() == Some(b'{') {
             Node::Object(Object::scan(&mut scanner, 0)?)
         } else {
-            scanner.value()?;
+            scanner.value(DEPTH_MAX)?;
             Node::Raw(Span { start, end: scanner.at() })
         };
         let end = scanner.at();
-        scanner.space();
-        if scanner.peek().is_some() {
-            scanner.refuse("nothing more")?;
-        }
+        scanner.end()?;
         let after = Span { start: end, end: scanner.at() };
         Ok(Self { sources: Sources::new(data), before: Span { start: 0, end: start }, after, root, changed: false })
     }
@@ -233,26 +229,27 @@ impl Document {
     }
 }
 
-impl From<ScanError> for DocumentError {
-    fn from(error: ScanError) -> Self {
-        Self::Invalid { expected: error.expected, offset: error.at }
+impl From<JsonError> for DocumentError {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Utf8 { offset } => Self::Encoding { offset },
+            JsonError::Syntax { offset, expected } => Self::Invalid { expected, offset },
+            JsonError::TooDeep { offset, .. } => {
+                Self::Invalid { expected: "less nesting; at most 128 levels are read", offset }
+            }
+        }
     }
 }
 
 /// One JSON value without the whitespace around it.
 fn checked(json: &[u8]) -> Result<&[u8], DocumentError> {
-    if let Err(error) = std::str::from_utf8(json) {
-        return Err(DocumentError::Encoding { offset: error.valid_up_to() });
-    }
+    utf8(json)?;
     let mut scanner = Scanner::new(json);
     scanner.space();
     let start = scanner.at();
-    scanner.value()?;
+    scanner.value(DEPTH_MAX)?;
     let end = scanner.at();
-    scanner.space();
-    if scanner.peek().is_some() {
-        scanner.refuse("nothing more")?;
-    }
+    scanner.end()?;
     Ok(json.get(start..end).unwrap_or_default())
 }
 

@@ -5,7 +5,8 @@
 
 use bytes::Bytes;
 
-use super::scan::{ScanError, Scanner};
+use crate::json::{DEPTH_MAX, JsonError, Scanner};
+
 use super::text::{unescape, write_string};
 
 /// Bytes of the sources, from `start` up to `end`.
@@ -128,7 +129,7 @@ impl Node {
 
 impl Object {
     /// Scans an object; the scanner stands at its `{`, which is byte `base` of the sources less the scanner's position.
-    pub(super) fn scan(scanner: &mut Scanner<'_>, base: usize) -> Result<Self, ScanError> {
+    pub(super) fn scan(scanner: &mut Scanner<'_>, base: usize) -> Result<Self, JsonError> {
         let start = base + scanner.at();
         scanner.eat(b'{');
         // Most events have about this many fields: one allocation instead of four.
@@ -141,7 +142,7 @@ impl Object {
                 let name = scanner.name()?;
                 scanner.space();
                 let value = base + scanner.at();
-                scanner.value()?;
+                scanner.value(DEPTH_MAX)?;
                 let trail = base + scanner.at();
                 scanner.space();
                 let end = base + scanner.at();
@@ -157,9 +158,7 @@ impl Object {
                 }
                 lead = base + scanner.at();
             }
-            if !scanner.eat(b'}') {
-                return scanner.refuse("',' or '}'");
-            }
+            scanner.expect(b'}', "',' or '}'")?;
         }
         Ok(Self { text: Some(Span { start, end: base + scanner.at() }), members })
     }

@@ -202,8 +202,8 @@ fn a_parent_that_is_no_object_is_refused_and_nothing_changes() {
 fn invalid_data_is_named_with_its_place() {
     for (bad, expected) in [
         ("{\"a\":1", "the data is not valid JSON: expected ',' or '}' at byte 6"),
-        ("{\"a\":1}x", "the data is not valid JSON: expected nothing more at byte 7"),
-        ("", "the data is not valid JSON: expected a value at byte 0"),
+        ("{\"a\":1}x", "the data is not valid JSON: expected the end of the text at byte 7"),
+        ("", "the data is not valid JSON: expected a JSON value at byte 0"),
     ] {
         assert_eq!(Document::parse(bad).unwrap_err().to_string(), expected, "{bad}");
     }

@@ -211,7 +211,7 @@ fn events_without_json_data_say_so() {
     let error = expression.evaluate_bool(&mut draft(Some("{"))).unwrap_err();
     assert_eq!(
         error.message,
-        "the data is not valid JSON: expected a name in double quotes at byte 1 (in `data.x == null`)"
+        "the data is not valid JSON: expected a member name in double quotes at byte 1 (in `data.x == null`)"
     );
     assert_eq!(Expression::parse("id == 'e1'").unwrap().evaluate_bool(&mut draft(Some("{"))), Ok(true));
 }

@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn data_that_is_no_json_is_the_events_error() {
-        let message = "the data is not valid JSON: expected a value at byte 5";
+        let message = "the data is not valid JSON: expected a JSON value at byte 5";
         check_error(&remove(&["data.x"]), r#"{"a":"#, "RR0302", message);
     }
 }

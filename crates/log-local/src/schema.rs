@@ -43,7 +43,7 @@ pub enum StoredRow {
     State,
     /// state. `02 group:u32 task:u32 sequence:u64` -> input ranges and model frontiers of one commit.
     Order,
-    /// identities-<day>. `hash of (topic id, source, id), 16 bytes` -> hash of the content, topic:u32, partition:u32, offset:u64.
+    /// `identities-<day>.` `hash of (topic id, source, id), 16 bytes` -> hash of the content, topic:u32, partition:u32, offset:u64.
     Identity,
 }
 

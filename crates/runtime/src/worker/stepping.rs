@@ -151,10 +151,15 @@ impl Stepping {
             return;
         }
         task.counts.dead_letters += 1;
-        tracing::warn!(pipeline = %self.pipeline.name, position = %record.position, %error, "an event became a dead letter");
-        if let Some(topic) = &self.dead_letters {
-            let owner = self.pipeline.name.as_str();
-            commit.records.push(dead_letter(topic, task.ownership.task, owner, record, error));
+        let pipeline = self.pipeline.name.as_str();
+        match &self.dead_letters {
+            Some(topic) => {
+                tracing::warn!(pipeline, position = %record.position, %error, "an event became a dead letter");
+                commit.records.push(dead_letter(topic, task.ownership.task, pipeline, record, error));
+            }
+            None => {
+                tracing::debug!(pipeline, position = %record.position, %error, "an event failed in a replay as before")
+            }
         }
     }
 }

@@ -160,15 +160,20 @@ impl Server {
         let closing = watch::Sender::new(false);
         let parts = Arc::new(Parts { topology, log, runtime, metrics, closing: closing.subscribe() });
         let mut server = Self { url: String::new(), parts, closing, serving: None, announcement: None };
-        server.listen(listener, &settings, options.doors)?;
+        server.listen(listener, listen, &settings, options.doors)?;
         if !options.embedded {
             server.announcement = Some(Announcement::write(&data_dir, &server.url)?);
         }
         Ok(server)
     }
 
-    fn listen(&mut self, listener: TcpListener, settings: &Settings, open: bool) -> Result<(), ServeError> {
-        let asked = settings.listen;
+    fn listen(
+        &mut self,
+        listener: TcpListener,
+        asked: SocketAddr,
+        settings: &Settings,
+        open: bool,
+    ) -> Result<(), ServeError> {
         let listen = listener.local_addr().map_err(|source| ServeError::Listen { listen: asked, source })?;
         self.url = format!("http://{listen}");
         let tokens = settings.tokens.iter().map(|token| Token::new(&token.name, token.secret.reveal())).collect();

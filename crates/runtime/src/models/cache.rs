@@ -68,10 +68,11 @@ impl VersionCache {
     /// Keeps an answer, in place of an earlier one of the same entity.
     pub fn put(&mut self, model: &ModelName, entity: &[u8], entry: InForce) {
         let data = entry.version.as_ref().map_or(0, |version| version.data.len());
-        self.bytes += ENTRY_BYTES + entity.len() + data;
-        if self.bytes > BYTES_MAX {
+        let bytes = ENTRY_BYTES + entity.len() + data;
+        if self.bytes + bytes > BYTES_MAX {
             self.clear();
         }
+        self.bytes += bytes;
         let entities = match self.models.get_mut(model) {
             Some(entities) => entities,
             None => self.models.entry(model.clone()).or_default(),

@@ -11,6 +11,7 @@ pub mod name;
 pub mod partitioner;
 pub mod position;
 pub mod time;
+pub mod verb;
 
 pub use attribute::{AttributeError, Attributes};
 pub use event::{Event, Record};
@@ -18,3 +19,4 @@ pub use key::Key;
 pub use name::{AppName, ModelName, NameError, OperatorName, PipelineName, TopicName};
 pub use position::{Offset, Partition, Position, PositionError, TopicPartition};
 pub use time::{Time, TimeError};
+pub use verb::Verb;

@@ -139,15 +139,23 @@ impl Acceptor {
         AcceptError::UnknownTopic { topic: name.chars().take(200).collect(), known }
     }
 
+    /// The topic an event is to go to.
+    ///
+    /// # Errors
+    /// [`AcceptError::NoRoute`] when its type leads to no topic, or to several.
+    pub fn resolve<'a>(&'a self, target: Target<'a>, received: &Received) -> Result<&'a Topic, AcceptError> {
+        match target {
+            Target::Topic(topic) => Ok(topic),
+            Target::ByType => self.route(&received.event.kind),
+        }
+    }
+
     /// Makes a record of a received event; `now` is the door's clock.
     ///
     /// # Errors
     /// [`AcceptError`] names the attribute at fault.
     pub fn accept(&self, target: Target<'_>, received: Received, now: Time) -> Result<NewRecord, AcceptError> {
-        let topic = match target {
-            Target::Topic(topic) => topic,
-            Target::ByType => self.route(&received.event.kind)?,
-        };
+        let topic = self.resolve(target, &received)?;
         let Received { mut event, partition_key, bare, data_checked } = received;
         if !data_checked
             && event.is_json()

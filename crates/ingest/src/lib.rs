@@ -13,6 +13,9 @@ pub mod metrics;
 
 pub use accept::{AcceptError, Acceptor, Target};
 pub use cloudevents::Received;
-pub use http::access::{Access, Token};
-pub use http::{Doors, router, serve};
+pub use http::access::{Access, AccessError, Token};
+pub use http::caller::{Caller, Grant};
+pub use http::routes::{Guarded, Needs, Route, Routes};
+pub use http::{Doors, serve};
 pub use metrics::Metrics;
+pub use riverrun_event::Verb;

@@ -3,41 +3,36 @@
 //! A page in a browser can make its own name point to 127.0.0.1 and then talk to a local server with the browser's reach (DNS
 //! rebinding); it cannot change the `Host` header, so only loopback names, the address listened on and configured names are
 //! let through. Requests from other origins are stopped by the browser itself: events need a content type that is not
-//! "simple", and no CORS headers are ever sent. Paths below /health are open, so that probes need neither.
+//! "simple", and no CORS headers are ever sent. What a caller that is let in may do is [`super::caller`]'s part.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
 
-use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::uri::{Authority, Uri};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use riverrun_event::Verb;
 
-use super::problem::{DoorError, ProblemCode};
-use crate::metrics::Metrics;
+use super::caller::{Caller, Grant};
 
-/// A secret a caller may show, kept as its hash only.
+/// A secret a caller may show, kept as its hash only, and what it allows.
 #[derive(Clone)]
 pub struct Token {
-    name: String,
+    grant: Arc<Grant>,
     hash: blake3::Hash,
 }
 
 impl Token {
-    /// A token with a name for the operator.
+    /// Whoever shows `secret` has this grant.
     #[must_use]
-    pub fn new(name: impl Into<String>, secret: &str) -> Self {
-        Self { name: name.into(), hash: blake3::hash(secret.as_bytes()) }
+    pub fn new(grant: Grant, secret: &str) -> Self {
+        Self { grant: Arc::new(grant), hash: blake3::hash(secret.as_bytes()) }
     }
 }
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Token").field("name", &self.name).finish_non_exhaustive()
+        formatter.debug_struct("Token").field("grant", &self.grant).finish_non_exhaustive()
     }
 }
 
@@ -60,6 +55,30 @@ pub enum AccessError {
         "the request is for host {0:?}; allowed are loopback names, the address listened on and `access.hosts` of the app file"
     )]
     Host(String),
+    /// The caller's token has not this verb.
+    #[error("the token {caller:?} has not the verb {verb}{}; see `access:` of the app file", for_topic(topic.as_deref()))]
+    Verb {
+        /// The token's name.
+        caller: String,
+        /// What it would need.
+        verb: Verb,
+        /// For which topic, if it was for one.
+        topic: Option<String>,
+    },
+    /// The caller's token does not hold for this topic.
+    #[error("the token {caller:?} may not {verb} topic {topic:?}; see `access:` of the app file")]
+    Topic {
+        /// The token's name.
+        caller: String,
+        /// What it wanted to do.
+        verb: Verb,
+        /// With which topic.
+        topic: String,
+    },
+}
+
+fn for_topic(topic: Option<&str>) -> String {
+    topic.map(|topic| format!(", which topic {topic:?} needs")).unwrap_or_default()
 }
 
 impl Access {
@@ -71,16 +90,13 @@ impl Access {
         Self { listen: listen.ip(), hosts, tokens }
     }
 
-    /// Whether the request may go on.
+    /// Who sends this request.
     ///
     /// # Errors
-    /// [`AccessError`] says what is missing.
-    pub fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessError> {
-        if uri.path() == "/health" || uri.path().starts_with("/health/") {
-            return Ok(());
-        }
+    /// [`AccessError::Host`] and [`AccessError::Token`] say what is missing.
+    pub fn caller(&self, uri: &Uri, headers: &HeaderMap) -> Result<Caller, AccessError> {
         self.check_host(uri, headers)?;
-        self.check_token(headers)
+        self.known(headers)
     }
 
     fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessError> {
@@ -109,17 +125,17 @@ impl Access {
             .is_ok_and(|address| address.is_loopback() || address == self.listen || self.listen.is_unspecified())
     }
 
-    fn check_token(&self, headers: &HeaderMap) -> Result<(), AccessError> {
+    fn known(&self, headers: &HeaderMap) -> Result<Caller, AccessError> {
         if self.tokens.is_empty() {
-            return Ok(());
+            return Ok(Caller::anyone());
         }
         let shown = headers.get(AUTHORIZATION).map(|value| value.as_bytes()).and_then(bearer);
         // Nothing shown is never a token, not even one that was declared empty.
         let shown = shown.filter(|shown| !shown.is_empty()).ok_or(AccessError::Token)?;
         let hash = blake3::hash(shown);
         // Hashes are compared in constant time, and all of them: the time taken tells nothing.
-        let known = self.tokens.iter().fold(false, |known, token| known | (token.hash == hash));
-        if known { Ok(()) } else { Err(AccessError::Token) }
+        let known = self.tokens.iter().fold(None, |known, token| if token.hash == hash { Some(token) } else { known });
+        known.map(|token| Caller::new(Arc::clone(&token.grant))).ok_or(AccessError::Token)
     }
 }
 
@@ -145,34 +161,6 @@ fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok()
 }
 
-/// Puts the rules before every route of `router`, and counts and times its requests.
-pub fn guard(router: Router, access: Arc<Access>, metrics: Metrics) -> Router {
-    router.route_layer(from_fn_with_state((access, metrics), pass))
-}
-
-async fn pass(State((access, metrics)): State<(Arc<Access>, Metrics)>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let path = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str);
-    let route = format!("{} {path}", method_label(request.method()));
-    let response = match access.check(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(error) => DoorError::from(error).into_response(),
-    };
-    let code = response.extensions().get::<ProblemCode>().map(|code| code.0);
-    metrics.answered(route, response.status().as_u16(), code, started.elapsed());
-    response
-}
-
-/// Methods as labels: a caller could make up any number of others.
-fn method_label(method: &axum::http::Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "POST" => "POST",
-        "HEAD" => "HEAD",
-        _ => "other",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,8 +168,7 @@ mod tests {
     fn check(listen: &str, host: &str, allowed: bool) {
         let access = Access::new(listen.parse().unwrap(), &["riverrun.example:80".to_owned()], Vec::new());
         let headers = HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
-        assert_eq!(access.check(&Uri::from_static("/events"), &headers).is_ok(), allowed, "{host} on {listen}");
-        assert_eq!(access.check(&Uri::from_static("/health/live"), &headers), Ok(()), "health is open");
+        assert_eq!(access.caller(&Uri::from_static("/events"), &headers).is_ok(), allowed, "{host} on {listen}");
     }
 
     #[test]
@@ -219,24 +206,24 @@ mod tests {
     fn an_absolute_target_and_a_second_host_are_checked_too() {
         let access = Access::new("127.0.0.1:1".parse().unwrap(), &[], Vec::new());
         let mut headers = HeaderMap::from_iter([(HOST, "localhost".parse().unwrap())]);
-        assert!(access.check(&Uri::from_static("http://evil.example/events"), &headers).is_err());
+        assert!(access.caller(&Uri::from_static("http://evil.example/events"), &headers).is_err());
         headers.append(HOST, "localhost".parse().unwrap());
-        assert!(access.check(&Uri::from_static("/events"), &headers).is_err());
-        assert!(access.check(&Uri::from_static("/events"), &HeaderMap::new()).is_err());
+        assert!(access.caller(&Uri::from_static("/events"), &headers).is_err());
+        assert!(access.caller(&Uri::from_static("/events"), &HeaderMap::new()).is_err());
     }
 
     #[test]
     fn an_empty_secret_opens_nothing() {
-        let access = Access::new("127.0.0.1:1".parse().unwrap(), &[], vec![Token::new("empty", "")]);
+        let access = Access::new("127.0.0.1:1".parse().unwrap(), &[], vec![Token::new(Grant::everything("empty"), "")]);
         let mut headers = HeaderMap::from_iter([(HOST, "localhost".parse().unwrap())]);
-        assert_eq!(access.check(&Uri::from_static("/events"), &headers), Err(AccessError::Token));
+        assert_eq!(access.caller(&Uri::from_static("/events"), &headers).err(), Some(AccessError::Token));
         headers.insert(AUTHORIZATION, "Bearer ".parse().unwrap());
-        assert_eq!(access.check(&Uri::from_static("/events"), &headers), Err(AccessError::Token));
+        assert_eq!(access.caller(&Uri::from_static("/events"), &headers).err(), Some(AccessError::Token));
     }
 
     #[test]
     fn tokens_open_the_door() {
-        let tokens = vec![Token::new("a", "first"), Token::new("b", "second")];
+        let tokens = vec![Token::new(Grant::everything("a"), "first"), Token::new(Grant::everything("b"), "second")];
         let access = Access::new("127.0.0.1:1".parse().unwrap(), &[], tokens);
         for (authorization, allowed) in [
             ("Bearer first", true),
@@ -247,7 +234,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::from_iter([(HOST, "localhost".parse().unwrap())]);
             headers.insert(AUTHORIZATION, authorization.parse().unwrap());
-            assert_eq!(access.check(&Uri::from_static("/events"), &headers).is_ok(), allowed, "{authorization}");
+            assert_eq!(access.caller(&Uri::from_static("/events"), &headers).is_ok(), allowed, "{authorization}");
         }
     }
 }

@@ -1,33 +1,35 @@
 //! The HTTP door: the routes, and what they share.
 //!
 //! One file for each direction ([`mod@write`], [`mod@read`]); every error becomes a problem document in one place ([`problem`]), and
-//! who may call at all is decided in one place ([`access`]).
+//! who may call is decided in one place: [`routes`] has the table of what each route needs, [`access`] knows callers by their tokens,
+//! [`caller`] says what each may do.
 
 pub mod access;
 pub mod admission;
 mod body;
+pub mod caller;
 mod cursor;
 mod pages;
 pub mod problem;
 mod read;
+pub mod routes;
 mod server;
 mod stream;
 mod write;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::post;
+use riverrun_event::Verb;
 use riverrun_event::limits::Limits;
 use riverrun_log::Log;
 use tokio::sync::watch;
 
-pub use self::access::guard;
 pub use self::server::serve;
 use crate::accept::Acceptor;
 use crate::metrics::Metrics;
 use access::Access;
 use admission::Admission;
+use routes::{Needs, Routes};
 
 /// What the doors stand on.
 #[derive(Clone)]
@@ -52,16 +54,13 @@ struct Shared {
     admission: Admission,
 }
 
-/// The routes `POST /topics/{topic}/events`, `POST /events` and `GET /topics/{topic}/events`, guarded by the doors' access
-/// rules and measured. Other routes can be merged; [`guard`] puts the same rules before them.
-pub fn router(doors: Doors) -> Router {
-    let (access, metrics) = (Arc::clone(&doors.access), doors.metrics.clone());
+/// The routes `POST /topics/{topic}/events`, `POST /events` and `GET /topics/{topic}/events`.
+#[must_use]
+pub fn routes(doors: Doors) -> Routes {
     let admission = Admission::new(doors.limits.body_bytes_max);
-    let shared = Arc::new(Shared { doors, admission });
-    let routes = Router::new()
-        .route("/topics/{topic}/events", post(write::to_topic).get(read::from_topic))
-        .route("/events", post(write::by_type))
-        .method_not_allowed_fallback(problem::method_not_allowed)
-        .with_state(shared);
-    guard(routes, access, metrics)
+    Routes::new()
+        .post("/topics/{topic}/events", Needs::Topic(Verb::Publish), write::to_topic)
+        .get("/topics/{topic}/events", Needs::Topic(Verb::Read), read::from_topic)
+        .post("/events", Needs::Topic(Verb::Publish), write::by_type)
+        .with_state(Arc::new(Shared { doors, admission }))
 }

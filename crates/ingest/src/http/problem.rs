@@ -31,8 +31,16 @@ const RETRY_AFTER_RESTART: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum DoorError {
     /// The caller may not call.
-    #[error(transparent)]
-    Access(#[from] AccessError),
+    #[error("{}{}", in_batch(*index), error)]
+    Access {
+        /// Which event of a batch.
+        index: Option<usize>,
+        /// Why.
+        error: AccessError,
+    },
+    /// A route gave an answer without having asked what the caller may do; a defect of Riverrun's.
+    #[error("{0} did not ask whether you may have its answer, so it is not given out")]
+    NotAsked(String),
     /// The path is no route.
     #[error("there is nothing at {0}")]
     NotFound(String),
@@ -92,6 +100,12 @@ fn append_detail(error: &AppendError) -> String {
     }
 }
 
+impl From<AccessError> for DoorError {
+    fn from(error: AccessError) -> Self {
+        Self::Access { index: None, error }
+    }
+}
+
 impl From<BatchError> for DoorError {
     fn from(BatchError { index, error }: BatchError) -> Self {
         Self::Decode { index, error }
@@ -105,8 +119,8 @@ impl DoorError {
     fn kind(&self) -> Kind {
         use StatusCode as S;
         match self {
-            Self::Access(AccessError::Token) => Kind("RR0101", S::UNAUTHORIZED, "A valid token is needed"),
-            Self::Access(AccessError::Host(_)) => Kind("RR0102", S::FORBIDDEN, "This server is not known by that name"),
+            Self::Access { error, .. } => access_kind(error),
+            Self::NotAsked(_) => Kind("RR0198", S::INTERNAL_SERVER_ERROR, "The route did not ask who may use it"),
             Self::NotFound(_) => Kind("RR0103", S::NOT_FOUND, "No such route"),
             Self::Method(_) => Kind("RR0104", S::METHOD_NOT_ALLOWED, "No such method on this route"),
             Self::MediaType(_) => Kind("RR0113", S::UNSUPPORTED_MEDIA_TYPE, "The media type is not one of events"),
@@ -147,7 +161,7 @@ impl DoorError {
     /// Which event of a batch is at fault.
     fn index(&self) -> Option<usize> {
         match self {
-            Self::Decode { index, .. } | Self::Accept { index, .. } => *index,
+            Self::Access { index, .. } | Self::Decode { index, .. } | Self::Accept { index, .. } => *index,
             Self::Append(AppendError::Conflict { index, .. }) => Some(*index),
             _ => None,
         }
@@ -200,7 +214,7 @@ impl DoorError {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         match self {
-            Self::Access(AccessError::Token) => {
+            Self::Access { error: AccessError::Token, .. } => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::MediaType(_) => {
@@ -217,6 +231,16 @@ impl DoorError {
 
 /// The media types a write door names when it refuses one.
 const ACCEPTED: &str = "application/cloudevents+json, application/cloudevents-batch+json, application/json";
+
+fn access_kind(error: &AccessError) -> Kind {
+    use StatusCode as S;
+    match error {
+        AccessError::Token => Kind("RR0101", S::UNAUTHORIZED, "A valid token is needed"),
+        AccessError::Host(_) => Kind("RR0102", S::FORBIDDEN, "This server is not known by that name"),
+        AccessError::Verb { .. } => Kind("RR0196", S::FORBIDDEN, "The token has not the verb"),
+        AccessError::Topic { .. } => Kind("RR0197", S::FORBIDDEN, "The token does not hold for the topic"),
+    }
+}
 
 fn body_kind(error: &BodyError) -> Kind {
     use StatusCode as S;

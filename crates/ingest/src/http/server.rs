@@ -1,4 +1,4 @@
-//! Serving a router over TCP, with bounds that no caller can stretch: connections, header sizes and the time headers take.
+//! Serving routes over TCP, with bounds that no caller can stretch: connections, header sizes and the time headers take.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::routes::Guarded;
+
 /// How long the headers of a request may take to arrive, waiting for a further request on the connection included.
 const HEADER_TIME_MAX: Duration = Duration::from_secs(60);
 /// Bytes a connection buffers; headers must fit. The largest attributes (32 KiB, up to threefold when percent-encoded) do.
@@ -22,9 +24,10 @@ const CONNECTIONS_MAX: usize = 4_096;
 /// How long to wait when the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `router` on `listener` until `closing` becomes true; then takes no new connections, lets requests in hand finish
+/// Serves `routes` on `listener` until `closing` becomes true; then takes no new connections, lets requests in hand finish
 /// and ends. A caller that does not want to wait for slow ones drops the future.
-pub async fn serve(listener: TcpListener, router: Router, mut closing: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, routes: Guarded, mut closing: watch::Receiver<bool>) {
+    let router = routes.into_router();
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {

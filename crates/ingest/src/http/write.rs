@@ -6,16 +6,17 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use riverrun_event::Time;
 use riverrun_event::event::is_json_media_type;
+use riverrun_event::{Time, Verb};
 use riverrun_log::{AppendBatch, AppendError, Health, Logged, NewRecord};
 use tracing::Instrument as _;
 
+use super::caller::Caller;
 use super::problem::{self, DoorError};
 use super::{Shared, body};
 use crate::accept::Target;
@@ -25,22 +26,32 @@ use crate::metrics::TopicLabels;
 /// `POST /topics/{topic}/events`.
 pub(super) async fn to_topic(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     topic: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let answer = match &topic {
-        Ok(Path(topic)) => publish(&shared, Some(topic), request).await,
+        Ok(Path(topic)) => publish(&shared, &caller, Some(topic), request).await,
         Err(_) => Err(DoorError::NotFound(request.uri().path().to_owned())),
     };
     answer.unwrap_or_else(IntoResponse::into_response)
 }
 
 /// `POST /events`.
-pub(super) async fn by_type(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    publish(&shared, None, request).await.unwrap_or_else(IntoResponse::into_response)
+pub(super) async fn by_type(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Response {
+    publish(&shared, &caller, None, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn publish(shared: &Shared, topic: Option<&str>, request: Request) -> Result<Response, DoorError> {
+async fn publish(
+    shared: &Shared,
+    caller: &Caller,
+    topic: Option<&str>,
+    request: Request,
+) -> Result<Response, DoorError> {
     let doors = &shared.doors;
     let (parts, body) = request.into_parts();
     let target = match topic.map(|name| doors.acceptor.topic(name)).transpose() {
@@ -56,7 +67,7 @@ async fn publish(shared: &Shared, topic: Option<&str>, request: Request) -> Resu
     let received = receiving.instrument(span).await?;
     doors.metrics.bytes_in.inc_by(received.sent as u64);
 
-    let records = accept(shared, target, mode, &parts.headers, &received.bytes)?;
+    let records = accept(shared, caller, target, mode, &parts.headers, &received.bytes)?;
     let logged = append(shared, records).await?;
     Ok(acknowledge(&logged, mode))
 }
@@ -103,31 +114,42 @@ fn parse_media_type(text: &str) -> (String, bool) {
     (essence, is_utf8)
 }
 
-/// Decodes the body and accepts its events, all or none.
+/// Decodes the body and accepts its events, all or none: each for a topic its caller may publish to.
 fn accept(
     shared: &Shared,
+    caller: &Caller,
     target: Target<'_>,
     mode: Mode,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Vec<NewRecord>, DoorError> {
     let _span = tracing::debug_span!("accept", bytes = body.len()).entered();
+    let received = decode(shared, mode, headers, body)?;
+    let acceptor = &shared.doors.acceptor;
+    let now = Time::now();
+    caller.asks();
+    let one = |(index, event): (usize, Received)| {
+        let index = (mode == Mode::Batch).then_some(index);
+        let refused = |error| DoorError::Accept { index, error };
+        let topic = acceptor.resolve(target, &event).map_err(refused)?;
+        caller.permit(Verb::Publish, &topic.name).map_err(|error| DoorError::Access { index, error })?;
+        acceptor.accept(Target::Topic(topic), event, now).map_err(refused)
+    };
+    received.into_iter().enumerate().map(one).collect()
+}
+
+/// The events of a body.
+fn decode(shared: &Shared, mode: Mode, headers: &HeaderMap, body: &Bytes) -> Result<Vec<Received>, DoorError> {
     let limits = &shared.doors.limits;
     let alone = |error| DoorError::Decode { index: None, error };
-    let received = match mode {
+    let mut received = match mode {
         Mode::Structured => vec![structured::decode(body, limits.json_depth_max).map_err(alone)?],
         Mode::Batch => batch::decode(body, limits.batch_events_max, limits.json_depth_max)?,
         Mode::Binary => vec![binary::decode(headers, body.clone()).map_err(alone)?],
         Mode::Plain => vec![plain::decode(headers, body.clone()).map_err(alone)?],
     };
-    let now = Time::now();
-    let is_batch = mode == Mode::Batch;
-    let accepted = received.into_iter().enumerate().map(|(index, mut event)| {
-        keep_trace(headers, &mut event);
-        let refused = |error| DoorError::Accept { index: is_batch.then_some(index), error };
-        shared.doors.acceptor.accept(target, event, now).map_err(refused)
-    });
-    accepted.collect()
+    received.iter_mut().for_each(|event| keep_trace(headers, event));
+    Ok(received)
 }
 
 /// Keeps the request's trace with an event that has none of its own. A header that is no attribute value is left: traces are

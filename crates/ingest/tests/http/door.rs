@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use riverrun_event::TopicName;
 use riverrun_event::limits::Limits;
-use riverrun_ingest::{Acceptor, Access, Doors, Metrics, Token, router};
+use riverrun_ingest::{Acceptor, Access, Doors, Grant, Guarded, Metrics, Token};
 use riverrun_log::{MemoryLog, Retention, TopicSpec, Topics as _};
 use riverrun_topology::{Expression, Topic, TypePattern};
 use tokio::sync::watch;
@@ -21,7 +20,7 @@ pub(crate) struct Door {
     pub(crate) log: Arc<StagedLog>,
     pub(crate) metrics: Metrics,
     pub(crate) closing: watch::Sender<bool>,
-    pub(crate) router: Router,
+    pub(crate) routes: Guarded,
 }
 
 /// An answer that was read to its end.
@@ -66,7 +65,7 @@ impl Door {
         let single = Topic { partitions: 1, ..Topic::new(TopicName::new("single").unwrap()) };
         let metrics = Metrics::default();
         let closing = watch::Sender::new(false);
-        let tokens = tokens.iter().map(|secret| Token::new("test", secret)).collect();
+        let tokens = tokens.iter().map(|secret| Token::new(Grant::everything("test"), secret)).collect();
         let doors = Doors {
             log: Arc::clone(&log) as _,
             acceptor: Arc::new(Acceptor::new([flights, single], limits).unwrap()),
@@ -75,7 +74,9 @@ impl Door {
             access: Arc::new(Access::new("127.0.0.1:8080".parse().unwrap(), &[], tokens)),
             closing: closing.subscribe(),
         };
-        Self { log, metrics, closing, router: router(doors) }
+        let access = Arc::clone(&doors.access);
+        let routes = riverrun_ingest::http::routes(doors).guarded(access, metrics.clone());
+        Self { log, metrics, closing, routes }
     }
 
     /// Sends a request and gives the answer as it begins.
@@ -88,7 +89,7 @@ impl Door {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap()
+        self.routes.clone().into_router().oneshot(request.body(body.into()).unwrap()).await.unwrap()
     }
 
     /// Sends a request and reads the answer to its end.

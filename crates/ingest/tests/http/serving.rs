@@ -14,7 +14,7 @@ use crate::door::Door;
 async fn start(door: &Door) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (address, tokio::spawn(serve(listener, door.router.clone(), door.closing.subscribe())))
+    (address, tokio::spawn(serve(listener, door.routes.clone(), door.closing.subscribe())))
 }
 
 async fn send(address: SocketAddr, request: &str) -> TcpStream {

@@ -20,7 +20,7 @@ use std::time::Duration;
 use riverrun_app::{Diagnostics, Settings};
 use riverrun_event::PipelineName;
 use riverrun_ingest::accept::IdentityError;
-use riverrun_ingest::{Acceptor, Access, Doors, Token};
+use riverrun_ingest::{Acceptor, Access, Doors, Grant, Token};
 use riverrun_log::{Health, Log, Observe};
 use riverrun_log_local::{LocalLog, Loss, OpenError, Options};
 use riverrun_runtime::{Runtime, RuntimeOptions, StartError};
@@ -176,7 +176,11 @@ impl Server {
     ) -> Result<(), ServeError> {
         let listen = listener.local_addr().map_err(|source| ServeError::Listen { listen: asked, source })?;
         self.url = format!("http://{listen}");
-        let tokens = settings.tokens.iter().map(|token| Token::new(&token.name, token.secret.reveal())).collect();
+        let tokens = settings
+            .tokens
+            .iter()
+            .map(|token| Token::new(Grant::everything(&token.name), token.secret.reveal()))
+            .collect();
         let acceptor = Acceptor::new(self.parts.topology.topics.values().cloned(), settings.limits)?;
         let log: Arc<dyn Log> = Arc::clone(&self.parts.log) as Arc<dyn Log>;
         let doors = Doors {
@@ -187,8 +191,8 @@ impl Server {
             access: Arc::new(Access::new(listen, &settings.allowed_hosts, tokens)),
             closing: self.closing.subscribe(),
         };
-        let router = routes::router(Arc::clone(&self.parts), doors, open);
-        self.serving = Some(tokio::spawn(riverrun_ingest::serve(listener, router, self.closing.subscribe())));
+        let routes = routes::routes(Arc::clone(&self.parts), doors, open);
+        self.serving = Some(tokio::spawn(riverrun_ingest::serve(listener, routes, self.closing.subscribe())));
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use riverrun_event::PositionError;
+use riverrun_ingest::AccessError;
 use riverrun_ingest::http::problem::{DoorError, problem_response};
 use riverrun_log::ReadError;
 use riverrun_runtime::ReplayError;
@@ -13,6 +14,9 @@ pub(super) enum RouteError {
     /// The log could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The caller may not do this.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The path names no dead letter.
     #[error(transparent)]
     Position(#[from] PositionError),
@@ -45,6 +49,7 @@ impl IntoResponse for RouteError {
         let detail = self.to_string();
         let (code, status, title) = match self {
             Self::Read(error) => return DoorError::from(error).into_response(),
+            Self::Access(error) => return DoorError::from(error).into_response(),
             Self::Position(_) => ("RR0171", StatusCode::BAD_REQUEST, "No position"),
             Self::NoDeadLetter(_) => ("RR0172", StatusCode::NOT_FOUND, "No such dead letter"),
             Self::UnknownPipeline { .. } | Self::Replay(ReplayError::UnknownPipeline(_)) => {

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use riverrun_event::event::is_json_media_type;
 use riverrun_event::{PipelineName, Time, TopicName};
+use riverrun_ingest::{Caller, Verb};
 use riverrun_runtime::{Replay, ReplayProgress, ReplayRequest};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,7 @@ struct Stopped {
 
 pub(super) async fn start(
     State(parts): State<Arc<Parts>>,
+    Extension(caller): Extension<Caller>,
     Path(pipeline): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -58,6 +60,7 @@ pub(super) async fn start(
         return Err(RouteError::ReplayMediaType);
     }
     let request = request(&parts, &pipeline, &body)?;
+    caller.permit(Verb::Operate, &request.to)?;
     let replay = parts.runtime.replay(&request).await?;
     let lines = stream::unfold((Some(replay), parts.closing.clone()), |(replay, mut closing)| async {
         let replay = replay?;

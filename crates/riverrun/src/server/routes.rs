@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use riverrun_ingest::http::problem;
-use riverrun_ingest::{Doors, http};
+use riverrun_ingest::{Doors, Guarded, Needs, Routes, Verb, http};
 use riverrun_log::{Health, Observe};
 use riverrun_runtime::PipelineState;
 
@@ -18,23 +15,21 @@ use super::status::Status;
 use super::{Parts, dead_letters, replays};
 
 /// Everything that is served. Without `open`, events neither come in nor go out; health, metrics and status are still there.
-pub(super) fn router(parts: Arc<Parts>, doors: Doors, open: bool) -> Router {
-    let guarded = Router::new()
-        .route("/metrics", get(metrics))
-        .route("/status", get(status))
-        .route("/dead-letters", get(dead_letters::list))
-        .route("/dead-letters/{*position}", get(dead_letters::show))
-        .route("/pipelines/{pipeline}/replays", post(replays::start))
-        .with_state(Arc::clone(&parts));
-    let guarded = http::guard(guarded, Arc::clone(&doors.access), doors.metrics.clone());
-    // Health is open: what asks for it (a load balancer, an orchestrator) has no token.
-    let health = Router::new().route("/health/live", get(live)).route("/health/ready", get(ready)).with_state(parts);
-    let doors = if open { riverrun_ingest::router(doors) } else { Router::new() };
-    doors
-        .merge(guarded)
-        .merge(health)
-        .method_not_allowed_fallback(problem::method_not_allowed)
-        .fallback(problem::not_found)
+pub(super) fn routes(parts: Arc<Parts>, doors: Doors, open: bool) -> Guarded {
+    let (access, measured) = (Arc::clone(&doors.access), doors.metrics.clone());
+    let operate = Needs::Caller(Verb::Operate);
+    let own = Routes::new()
+        // Health is open: what asks for it (a load balancer, an orchestrator) has no token.
+        .get("/health/live", Needs::Nothing, live)
+        .get("/health/ready", Needs::Nothing, ready)
+        .get("/metrics", operate, metrics)
+        .get("/status", operate, status)
+        .get("/dead-letters", operate, dead_letters::list)
+        .get("/dead-letters/{*position}", operate, dead_letters::show)
+        .post("/pipelines/{pipeline}/replays", Needs::Topic(Verb::Operate), replays::start)
+        .with_state(parts);
+    let doors = if open { http::routes(doors) } else { Routes::new() };
+    own.merge(doors).guarded(access, measured)
 }
 
 async fn metrics(State(parts): State<Arc<Parts>>) -> Response {

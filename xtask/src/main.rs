@@ -7,6 +7,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks to its terminal")]
 
 mod bench;
+mod packages;
+mod peers;
 mod process;
 mod test;
 mod tidy;
@@ -21,7 +23,8 @@ type Failure = Box<dyn std::error::Error>;
 const USAGE: &str = "\
 cargo xtask <command>
 
-  test [FILTER] [--no-torture]   everything: unit, integration and doc tests, the demo, the short fault tier
+  test [FILTER] [--no-torture]   everything: unit, integration and doc tests, the demo, peers, the short fault tier
+  peers [SCENARIO ...]           clients of other languages and foreign test suites against the binary
   tidy [--index]                 the rules of the tree: crate table, sizes, error pages, links, licences;
                                  --index writes the index of error pages anew
   torture [ARGUMENTS]            the full fault tier; arguments go to riverrun-torture
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     };
     let outcome = match command {
         "test" => test::run(rest),
+        "peers" => peers::run(rest),
         "tidy" => tidy::run(rest),
         "torture" => torture::run(rest),
         "bench" => bench::run(rest),

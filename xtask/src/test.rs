@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use crate::process::{self, cargo};
-use crate::{Failure, torture};
+use crate::{Failure, peers, torture};
 
 /// Runs the tests. A filter selects cargo's tests by name and leaves the black-box parts out.
 ///
@@ -17,6 +17,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let options = Options::parse(arguments)?;
     let mut total = Count::default();
     total.add(part("unit, integration and doc tests", || cargo_tests(options.filter.as_deref())));
+    if options.filter.is_none() {
+        total.add(part("peers: clients of other languages and foreign test suites", with_peers));
+    }
     if options.filter.is_none() && options.with_torture {
         total.add(part("short fault tier: kill -9 and power cuts", short_torture));
     }
@@ -108,6 +111,11 @@ fn cargo_tests(filter: Option<&str>) -> Result<Count, Failure> {
     let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
     arguments.extend(filter);
     counted(cargo(&arguments), Count::see_result)
+}
+
+fn with_peers() -> Result<Count, Failure> {
+    torture::build()?;
+    counted(peers::command()?, Count::see_scenario)
 }
 
 fn short_torture() -> Result<Count, Failure> {

@@ -129,15 +129,15 @@ impl<'a> Round<'a> {
             Fault::PowerCut => Some(Disk::create(work.path()).map_err(Preparation::Skip)?),
         };
         let data_directory = disk.as_ref().map_or(work.path(), Disk::path).join("data");
+        let app_path = work.path().join("riverrun.yaml");
         let launch = Launch {
             program: plan.program.clone(),
-            app_file: work.path().join("riverrun.yaml"),
+            arguments: vec![app_path.clone().into_os_string()],
             log: work.path().join("server.log"),
             sabotage: plan.sabotage.clone(),
             data_directory,
         };
-        std::fs::write(&launch.app_file, app_file(&launch.data_directory))
-            .or_environment("cannot write the app file")?;
+        std::fs::write(&app_path, app_file(&launch.data_directory)).or_environment("cannot write the app file")?;
         let ledger = Arc::new(Ledger::create(&work.path().join("ledger.ndjson"))?);
         let load = Load::start(plan.seed, &ledger);
         let random = Random::part(plan.seed, 0);

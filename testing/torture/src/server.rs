@@ -2,6 +2,7 @@
 //!
 //! It is killed when this value is dropped, whatever happened; no other process is ever signalled.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
@@ -26,10 +27,10 @@ const LOG_TAIL_BYTES: usize = 2_000;
 /// What is needed to start the server, again and again.
 #[derive(Clone, Debug)]
 pub struct Launch {
-    /// The program; it gets the app file as its only argument.
+    /// The program.
     pub program: PathBuf,
-    /// The app file.
-    pub app_file: PathBuf,
+    /// What it gets on its command line.
+    pub arguments: Vec<OsString>,
     /// The data directory, where the server tells its address.
     pub data_directory: PathBuf,
     /// Its standard output and error are added to this file.
@@ -55,7 +56,7 @@ impl Server {
         let errors = log.try_clone().or_environment("cannot open the log")?;
         let mut command = Command::new(&launch.program);
         // A process group of its own: an interrupt from the keyboard is for this program, which then ends the server.
-        command.arg(&launch.app_file).stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
+        command.args(&launch.arguments).stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
         command.env_remove("RIVERRUN_SABOTAGE").env_remove("RIVERRUN_URL");
         if let Some(switch) = &launch.sabotage {
             command.env("RIVERRUN_SABOTAGE", switch);

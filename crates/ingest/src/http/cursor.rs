@@ -7,7 +7,7 @@ use riverrun_event::{Offset, Partition, Time};
 
 /// Where a reader wants to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(crate) enum From {
     /// At the first record kept of each partition.
     Beginning,
     /// After the last record of each partition.
@@ -20,13 +20,13 @@ pub(super) enum From {
 
 /// The parameters of a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Query {
+pub(crate) struct Query {
     /// Where to start.
-    pub(super) from: From,
+    pub(crate) from: From,
     /// How many events at most.
-    pub(super) limit: Option<u64>,
+    pub(crate) limit: Option<u64>,
     /// Whether to wait for further events at the end; `None` leaves it to the form of the answer.
-    pub(super) follow: Option<bool>,
+    pub(crate) follow: Option<bool>,
 }
 
 /// A parameter is not understood.
@@ -38,7 +38,7 @@ pub struct QueryError {
 }
 
 impl QueryError {
-    pub(super) fn new(name: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(name: &str, message: impl Into<String>) -> Self {
         // 64 characters: enough to recognise it; a caller chose the name.
         Self { name: name.chars().take(64).collect(), message: message.into() }
     }
@@ -46,7 +46,7 @@ impl QueryError {
 
 impl Query {
     /// Reads decoded parameters. `from` is `beginning` where it is missing.
-    pub(super) fn parse(parameters: &[(String, String)]) -> Result<Self, QueryError> {
+    pub(crate) fn parse(parameters: &[(String, String)]) -> Result<Self, QueryError> {
         let mut query = Self { from: From::Beginning, limit: None, follow: None };
         for (at, (name, value)) in parameters.iter().enumerate() {
             if parameters.iter().take(at).any(|(earlier, _)| earlier == name) {
@@ -89,7 +89,7 @@ impl From {
     }
 
     /// Reads a cursor as a stream of events gave it.
-    pub(super) fn cursor(text: &str) -> Result<Self, QueryError> {
+    pub(crate) fn cursor(text: &str) -> Result<Self, QueryError> {
         let offsets = parse_vector(text);
         offsets.map_or_else(
             || Err(QueryError::new("Last-Event-ID", "expected offsets such as 0@12,1@7")),
@@ -115,7 +115,7 @@ fn no_partition_twice(mut offsets: Vec<(Partition, Offset)>) -> Result<From, Que
 }
 
 /// Appends the cursor of partitions 0, 1, ... with these next offsets.
-pub(super) fn write_vector(next: impl Iterator<Item = Offset>, out: &mut String) {
+pub(crate) fn write_vector(next: impl Iterator<Item = Offset>, out: &mut String) {
     for (partition, offset) in next.enumerate() {
         let comma = if partition == 0 { "" } else { "," };
         let _infallible = write!(out, "{comma}{partition}@{offset}");

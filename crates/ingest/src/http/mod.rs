@@ -12,6 +12,7 @@ mod cursor;
 mod pages;
 pub mod problem;
 mod read;
+mod reader;
 pub mod routes;
 mod server;
 mod stream;
@@ -49,9 +50,9 @@ pub struct Doors {
 }
 
 /// What the handlers share.
-struct Shared {
-    doors: Doors,
-    admission: Admission,
+pub(crate) struct Shared {
+    pub(crate) doors: Doors,
+    pub(crate) admission: Admission,
 }
 
 /// The routes `POST /topics/{topic}/events`, `POST /events` and `GET /topics/{topic}/events`.

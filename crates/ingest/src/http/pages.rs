@@ -9,29 +9,15 @@ use riverrun_event::{Offset, Partition, Position, Record, TopicName, TopicPartit
 use riverrun_log::{Log, ReadError};
 
 use super::cursor::{From, write_vector};
-use crate::cloudevents::encode;
 
 /// Stored bytes per page: large enough that one read of the log costs little per event, small enough to hold for every reader.
 const PAGE_BYTES: usize = 128 * 1024;
 
-/// How records are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// One JSON object per line.
-    Lines,
-    /// Server-sent events whose id is the cursor after the event.
-    ServerSent,
-}
-
 /// What a reader found.
-pub(super) enum Page {
-    /// Events, written down.
-    Events {
-        /// The text.
-        text: Vec<u8>,
-        /// How many.
-        events: u64,
-    },
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// So many events.
+    Events(u64),
     /// Nothing now; more may come.
     CaughtUp,
     /// Nothing, and nothing will come: the limit or the end is reached.
@@ -39,15 +25,26 @@ pub(super) enum Page {
 }
 
 /// A reader of one topic.
-pub(super) struct Pages {
+pub(crate) struct Pages {
     log: Arc<dyn Log>,
     topic: TopicName,
-    partitions: Vec<Place>,
+    places: Places,
     /// The partition whose turn it is.
     turn: usize,
     left: Option<u64>,
     follow: bool,
-    format: Format,
+}
+
+/// How far each partition was read.
+pub(crate) struct Places(Vec<Place>);
+
+impl Places {
+    /// The cursor from which a further read goes on.
+    pub(crate) fn cursor(&self) -> String {
+        let mut cursor = String::with_capacity(8 * self.0.len());
+        write_vector(self.0.iter().map(|place| place.next), &mut cursor);
+        cursor
+    }
 }
 
 /// How far one partition was read.
@@ -58,7 +55,7 @@ struct Place {
 
 impl Pages {
     /// Opens a reader. Fails when some partition no longer keeps what is asked for.
-    pub(super) fn open(log: Arc<dyn Log>, topic: TopicName, from: &From, format: Format) -> Result<Self, ReadError> {
+    pub(crate) fn open(log: Arc<dyn Log>, topic: TopicName, from: &From) -> Result<Self, ReadError> {
         let description = log.describe(&topic)?;
         let mut partitions = Vec::with_capacity(description.offsets.len());
         for (partition, kept) in (0..).map(Partition).zip(&description.offsets) {
@@ -82,44 +79,44 @@ impl Pages {
         {
             return Err(ReadError::UnknownPartition(TopicPartition::new(topic, *partition)));
         }
-        Ok(Self { log, topic, partitions, turn: 0, left: None, follow: false, format })
+        Ok(Self { log, topic, places: Places(partitions), turn: 0, left: None, follow: false })
     }
 
     /// The same reader, ending after `limit` events, and waiting at the end if it is to `follow`.
-    pub(super) fn bounded(self, limit: Option<u64>, follow: bool) -> Self {
+    pub(crate) fn bounded(self, limit: Option<u64>, follow: bool) -> Self {
         Self { left: limit, follow, ..self }
     }
 
-    /// The next page.
-    pub(super) fn next(&mut self) -> Result<Page, ReadError> {
+    /// The next page: each of its records goes to `take`, with the places after it.
+    pub(crate) fn next(&mut self, mut take: impl FnMut(&Record, &Places)) -> Result<Page, ReadError> {
         if self.left == Some(0) {
             return Ok(Page::End);
         }
-        if let Some(page) = self.page_of_next_partition()? {
+        if let Some(page) = self.page_of_next_partition(&mut take)? {
             return Ok(page);
         }
         if !self.follow {
             return Ok(Page::End);
         }
         let description = self.log.describe(&self.topic)?;
-        for (place, kept) in self.partitions.iter_mut().zip(&description.offsets) {
+        for (place, kept) in self.places.0.iter_mut().zip(&description.offsets) {
             place.end = kept.end;
         }
-        Ok(self.page_of_next_partition()?.unwrap_or(Page::CaughtUp))
+        Ok(self.page_of_next_partition(&mut take)?.unwrap_or(Page::CaughtUp))
     }
 
     /// A page of the first partition, from the one whose turn it is on, that has records below its known end.
-    fn page_of_next_partition(&mut self) -> Result<Option<Page>, ReadError> {
-        for _ in 0..self.partitions.len() {
+    fn page_of_next_partition(&mut self, take: &mut impl FnMut(&Record, &Places)) -> Result<Option<Page>, ReadError> {
+        for _ in 0..self.places.0.len() {
             let at = self.turn;
-            self.turn = (at + 1) % self.partitions.len();
-            let Some((next, end)) = self.partitions.get(at).map(|place| (place.next, place.end)) else { continue };
+            self.turn = (at + 1) % self.places.0.len();
+            let Some((next, end)) = self.places.0.get(at).map(|place| (place.next, place.end)) else { continue };
             if next >= end {
                 continue;
             }
             let position = Position { topic: self.topic.clone(), partition: partition(at), offset: next };
             let records = self.log.read(&position, PAGE_BYTES)?;
-            let page = self.write(at, &records, end);
+            let page = self.give(at, &records, end, take);
             if page.is_some() {
                 return Ok(page);
             }
@@ -127,18 +124,21 @@ impl Pages {
         Ok(None)
     }
 
-    /// Writes the records below `end` down and moves the partition's place behind them; `None` when there are none.
-    fn write(&mut self, at: usize, records: &[Record], end: Offset) -> Option<Page> {
-        let (mut text, mut events) = (Vec::new(), 0);
+    /// Gives the records below `end` out and moves the partition's place behind them; `None` when there are none.
+    fn give(
+        &mut self,
+        at: usize,
+        records: &[Record],
+        end: Offset,
+        take: &mut impl FnMut(&Record, &Places),
+    ) -> Option<Page> {
+        let mut events = 0;
         for record in records {
             if record.position.offset >= end || self.left == Some(0) {
                 break;
             }
             self.move_to(at, record.position.offset.next());
-            match self.format {
-                Format::Lines => encode::line(record, &mut text),
-                Format::ServerSent => self.server_sent(record, &mut text),
-            }
+            take(record, &self.places);
             events += 1;
             self.left = self.left.map(|left| left - 1);
         }
@@ -147,23 +147,13 @@ impl Pages {
             self.move_to(at, end);
             return None;
         }
-        Some(Page::Events { text, events })
+        Some(Page::Events(events))
     }
 
     fn move_to(&mut self, at: usize, next: Offset) {
-        if let Some(place) = self.partitions.get_mut(at) {
+        if let Some(place) = self.places.0.get_mut(at) {
             place.next = next;
         }
-    }
-
-    fn server_sent(&self, record: &Record, out: &mut Vec<u8>) {
-        let mut id = String::with_capacity(8 * self.partitions.len());
-        write_vector(self.partitions.iter().map(|place| place.next), &mut id);
-        out.extend_from_slice(b"id: ");
-        out.extend_from_slice(id.as_bytes());
-        out.extend_from_slice(b"\ndata: ");
-        encode::object(record, out);
-        out.extend_from_slice(b"\n\n");
     }
 }
 

@@ -10,17 +10,12 @@ use axum::extract::{Path, Query as UrlQuery, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
-use riverrun_event::TopicName;
-use riverrun_log::ReadError;
-use tokio::task::spawn_blocking;
 
 use super::Shared;
-use super::admission::READERS_MAX;
 use super::cursor::{From, Query, QueryError};
-use super::pages::{Format, Pages};
 use super::problem::DoorError;
-use super::stream::{Place, Streaming};
-use crate::metrics::TopicLabels;
+use super::reader::{Reader, Reading, readable};
+use super::stream::{Format, Streaming};
 
 /// Media type of a stream of server-sent events.
 const EVENT_STREAM: &str = "text/event-stream";
@@ -52,9 +47,7 @@ async fn answer(
     parameters: &[(String, String)],
     headers: &HeaderMap,
 ) -> Result<Response, DoorError> {
-    let unknown = || DoorError::Accept { index: None, error: shared.doors.acceptor.unknown_topic(topic) };
-    // Riverrun's own topics may be read.
-    let name = TopicName::internal(topic).map_err(|_| unknown())?;
+    let topic = readable(shared, topic)?;
     let format = format_of(headers);
     let mut query = Query::parse(parameters)?;
     if format == Format::ServerSent
@@ -62,10 +55,10 @@ async fn answer(
     {
         query.from = From::cursor(cursor.to_str().unwrap_or_default())?;
     }
-    let mut streaming = open(shared, name, query, format).await.map_err(|error| match error {
-        DoorError::Read(ReadError::UnknownTopic(_)) => unknown(),
-        other => other,
-    })?;
+    let follow = query.follow.unwrap_or(format == Format::ServerSent);
+    let reading = Reading { from: query.from, limit: query.limit, follow };
+    let reader = Reader::open(shared, topic, reading).await?;
+    let mut streaming = Streaming { reader, format, closing: shared.doors.closing.clone() };
     let first = streaming.page().await?;
     let media_type = if format == Format::Lines { LINES } else { EVENT_STREAM };
     let headers = [(CONTENT_TYPE, media_type), (CACHE_CONTROL, "no-store"), (NO_BUFFERING, "no")];
@@ -79,20 +72,4 @@ fn format_of(headers: &HeaderMap) -> Format {
     let is_event_stream =
         |media: &str| media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(EVENT_STREAM);
     if asked.any(is_event_stream) { Format::ServerSent } else { Format::Lines }
-}
-
-/// Takes a reader's place and opens the topic.
-async fn open(shared: &Shared, topic: TopicName, query: Query, format: Format) -> Result<Streaming, DoorError> {
-    let doors = &shared.doors;
-    let permit = shared.admission.reader().ok_or(DoorError::TooManyReaders(READERS_MAX))?;
-    let place = Place::new(permit, doors.metrics.readers.clone());
-    // Watched from before the ends are looked up, so that no growth is missed.
-    let moved = doors.log.moved();
-    let events_out = doors.metrics.events_out.get_or_create(&TopicLabels { topic: topic.clone() }).clone();
-    let log = Arc::clone(&doors.log);
-    let opened = spawn_blocking(move || Pages::open(log, topic, &query.from, format).map(|pages| (pages, query)));
-    let (pages, query) = opened.await.map_err(|error| ReadError::Failed(error.to_string()))??;
-    let follow = query.follow.unwrap_or(format == Format::ServerSent);
-    let pages = Some(pages.bounded(query.limit, follow));
-    Ok(Streaming { pages, format, moved, closing: doors.closing.clone(), events_out, _place: place })
 }

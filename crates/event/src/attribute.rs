@@ -1,5 +1,6 @@
 //! Extension attributes of an event: ordered (name, value) pairs, as CloudEvents 1.0 names them.
 
+use crate::Text;
 use crate::limits::{ATTRIBUTES_BYTES_MAX, ATTRIBUTES_MAX};
 
 /// The attribute names CloudEvents keeps for itself; they are fields of [`crate::Event`], never extensions.
@@ -28,7 +29,7 @@ pub enum AttributeError {
 
 /// Extension attributes in the order they were received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes(Vec<(Box<str>, Box<str>)>);
+pub struct Attributes(Vec<(Text, Text)>);
 
 impl Attributes {
     /// Adds an attribute a sender gave, checking CloudEvents' rules and the limits.
@@ -56,7 +57,7 @@ impl Attributes {
     }
 
     /// Sets an attribute that Riverrun itself writes (`rrcause`, ...), replacing an earlier value in place.
-    pub fn set(&mut self, name: &str, value: impl Into<Box<str>>) {
+    pub fn set(&mut self, name: &str, value: impl Into<Text>) {
         match self.0.iter_mut().find(|(known, _)| &**known == name) {
             Some((_, held)) => *held = value.into(),
             None => self.0.push((name.into(), value.into())),

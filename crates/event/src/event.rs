@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Attributes, Key, Position, Time};
+use crate::{Attributes, Key, Position, Text, Time};
 
 /// An immutable fact.
 ///
@@ -10,23 +10,23 @@ use crate::{Attributes, Key, Position, Time};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Unique within `source`; (topic, source, id) is an event's identity for deduplication.
-    pub id: Box<str>,
+    pub id: Text,
     /// Where the event comes from, a URI reference.
-    pub source: Box<str>,
+    pub source: Text,
     /// What kind of fact it is, for example `flight.departed`. CloudEvents calls it `type`.
-    pub kind: Box<str>,
+    pub kind: Text,
     /// What the fact is about, within the source.
-    pub subject: Option<Box<str>>,
+    pub subject: Option<Text>,
     /// When it happened; where the sender did not say, the accept time counts.
     pub time: Option<Time>,
     /// What makes it related to others; without one, no order is promised.
     pub key: Option<Key>,
     /// The schema of the data, a URI. CloudEvents calls it `dataschema`.
-    pub data_schema: Option<Box<str>>,
+    pub data_schema: Option<Text>,
     /// Extension attributes in the order received.
     pub attributes: Attributes,
     /// Media type of the data. CloudEvents calls it `datacontenttype`.
-    pub content_type: Option<Box<str>>,
+    pub content_type: Option<Text>,
     /// The payload, byte for byte; absent means that the entity the event is about is deleted.
     pub data: Option<Bytes>,
 }
@@ -34,7 +34,7 @@ pub struct Event {
 impl Event {
     /// An event with the three attributes CloudEvents requires and nothing else.
     #[must_use]
-    pub fn new(id: impl Into<Box<str>>, source: impl Into<Box<str>>, kind: impl Into<Box<str>>) -> Self {
+    pub fn new(id: impl Into<Text>, source: impl Into<Text>, kind: impl Into<Text>) -> Self {
         Self {
             id: id.into(),
             source: source.into(),
@@ -58,7 +58,7 @@ impl Event {
     /// Roughly how many bytes the event takes in memory and in the log; permits and limits count with it.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let optional = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+        let optional = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.len());
         // 32: the fixed part of a stored record (lengths, times, offset), rounded up.
         32 + self.id.len()
             + self.source.len()

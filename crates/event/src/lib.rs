@@ -10,6 +10,7 @@ pub mod limits;
 pub mod name;
 pub mod partitioner;
 pub mod position;
+pub mod text;
 pub mod time;
 pub mod verb;
 
@@ -18,5 +19,6 @@ pub use event::{Event, Record};
 pub use key::Key;
 pub use name::{AppName, ModelName, NameError, OperatorName, PipelineName, TopicName};
 pub use position::{Offset, Partition, Position, PositionError, TopicPartition};
+pub use text::Text;
 pub use time::{Time, TimeError};
 pub use verb::Verb;

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
-use riverrun_event::{Event, Key, Offset, Partition, Position, Record, Time, TopicName};
+use riverrun_event::{Event, Key, Offset, Partition, Position, Record, Text, Time, TopicName};
 use riverrun_ingest::cloudevents::{encode, structured};
 use serde_json::value::RawValue;
 
-fn text() -> impl Strategy<Value = Box<str>> {
+fn text() -> impl Strategy<Value = Text> {
     r#"[a-zA-Z0-9 "\\/€😀{}:,-]{1,12}"#.prop_map(Into::into)
 }
 
@@ -37,7 +37,7 @@ fn json() -> impl Strategy<Value = Bytes> {
 }
 
 /// A content type and data that fits it.
-fn payload() -> impl Strategy<Value = (Option<Box<str>>, Option<Bytes>)> {
+fn payload() -> impl Strategy<Value = (Option<Text>, Option<Bytes>)> {
     let json_type =
         option::of(prop_oneof![Just("application/json"), Just("application/vnd.x+json; v=1"), Just("text/json")]);
     prop_oneof![

@@ -185,7 +185,7 @@ impl Reading<'_> {
             }
             self.bytes_left = self.bytes_left.saturating_sub(encoded.len());
             let position = self.topic.position(key.partition.partition, offset);
-            self.records.push(Record { position, accepted: header.accepted, event: record::decode(encoded)? });
+            self.records.push(Record { position, accepted: header.accepted, event: record::decode(&raw, encoded)? });
         }
         Ok(header)
     }

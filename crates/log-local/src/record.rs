@@ -7,7 +7,7 @@
 //! Texts and byte strings carry a varint length; `present` says which optional parts follow. Offsets are implied by the order.
 
 use bytes::Bytes;
-use riverrun_event::{Attributes, Event, Key};
+use riverrun_event::{Attributes, Event, Key, Text};
 
 use crate::stored::codec::{Cursor, Undecodable, put_string, put_time, put_varint};
 
@@ -62,7 +62,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, event: &Event) {
 /// Exactly how many bytes `encode` writes after the length.
 fn event_bytes(event: &Event) -> usize {
     let string = |length: usize| varint_bytes(length) + length;
-    let text = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| string(text.len()));
+    let text = |text: &Option<Text>| text.as_ref().map_or(0, |text| string(text.len()));
     let attributes: usize = event.attributes.iter().map(|(name, value)| string(name.len()) + string(value.len())).sum();
     1 + string(event.id.len())
         + string(event.source.len())
@@ -98,9 +98,10 @@ impl<'a> Iterator for Encoded<'a> {
     }
 }
 
-/// One event. It owns its bytes: keeping one does not keep its whole batch.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Event, Undecodable> {
-    let mut cursor = Cursor::new("record", bytes);
+/// One event of a batch; `record` is its part of `batch`. Key and data share the batch's bytes instead of being copied, so
+/// whoever keeps an event keeps its batch.
+pub(crate) fn decode(batch: &Bytes, record: &[u8]) -> Result<Event, Undecodable> {
+    let mut cursor = Cursor::new("record", record);
     let present = cursor.u8()?;
     let has = |flag: u8| present & flag != 0;
     let mut event = Event::new(cursor.text()?, cursor.text()?, cursor.text()?);
@@ -111,7 +112,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Event, Undecodable> {
         event.time = Some(cursor.time()?);
     }
     if has(KEY) {
-        let key = Bytes::copy_from_slice(cursor.string()?);
+        let key = batch.slice_ref(cursor.string()?);
         event.key = Some(Key::new(key).map_err(|_| cursor.error("its key is too long"))?);
     }
     if has(DATA_SCHEMA) {
@@ -124,7 +125,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Event, Undecodable> {
         event.attributes = attributes(&mut cursor)?;
     }
     if has(DATA) {
-        event.data = Some(Bytes::copy_from_slice(cursor.rest()));
+        event.data = Some(batch.slice_ref(cursor.rest()));
     }
     cursor.end().map(|()| event)
 }
@@ -145,7 +146,7 @@ mod tests {
     use riverrun_event::Time;
 
     fn events() -> impl Strategy<Value = Event> {
-        let text = || proptest::option::of(".{0,200}".prop_map(Box::<str>::from));
+        let text = || proptest::option::of(".{0,200}".prop_map(Text::from));
         let bytes = || proptest::option::of(proptest::collection::vec(any::<u8>(), 0..300));
         let attributes = proptest::collection::btree_map("[a-z]{1,5}", ".{0,200}", 0..4);
         let time = proptest::option::of((any::<i64>(), 0..1_000_000_000_u32));
@@ -171,14 +172,16 @@ mod tests {
         fn records_come_back_as_they_went(events in proptest::collection::vec(events(), 0..5)) {
             let mut records = Vec::new();
             events.iter().for_each(|event| encode(&mut records, event));
-            let decoded: Vec<_> = Encoded::new(&records).map(|bytes| decode(bytes.unwrap()).unwrap()).collect();
+            let batch = Bytes::from(records);
+            let decoded: Vec<_> = Encoded::new(&batch).map(|record| decode(&batch, record.unwrap()).unwrap()).collect();
             prop_assert_eq!(decoded, events);
         }
 
         #[test]
         fn garbage_is_refused_not_believed(bytes: Vec<u8>) {
-            for record in Encoded::new(&bytes).flatten() {
-                let _ = decode(record);
+            let batch = Bytes::from(bytes);
+            for record in Encoded::new(&batch).flatten() {
+                let _ = decode(&batch, record);
             }
         }
     }

@@ -196,7 +196,7 @@ fn one_batch(report: &mut VerifyReport, place: &str, base: u64, chain: &mut Chai
 
 fn count_records(header: &batch::Header, body: &[u8]) -> Result<u64, crate::stored::Undecodable> {
     let raw = batch::records(header, body)?;
-    Encoded::new(&raw).try_fold(0, |count, encoded| record::decode(encoded?).map(|_| count + 1))
+    Encoded::new(&raw).try_fold(0, |count, encoded| record::decode(&raw, encoded?).map(|_| count + 1))
 }
 
 /// No position may lie beyond its partition.

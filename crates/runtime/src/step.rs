@@ -1,7 +1,7 @@
 //! The step: one event in, an [`Outcome`] out. Pure: it reads state and models through what it is handed, and writes nowhere.
 
 use riverrun_event::partitioner::partition_of;
-use riverrun_event::{AppName, Event, Position, Record, TopicName};
+use riverrun_event::{AppName, Event, Position, Record, Text, TopicName};
 use riverrun_log::NewRecord;
 use riverrun_topology::{Draft, Flow, Pipeline, Step, StepContext, StepError};
 
@@ -17,7 +17,7 @@ pub struct Stepper {
     steps: Vec<Step>,
     to: TopicName,
     to_partitions: u32,
-    source: Box<str>,
+    source: Text,
 }
 
 impl Stepper {
@@ -64,7 +64,7 @@ impl Stepper {
 }
 
 /// `<topic>/<partition>@<offset>/to.<n>`: the sink `to` emitted it as the n-th output of the record at that position.
-fn output_id(cause: &Position, ordinal: usize) -> Box<str> {
+fn output_id(cause: &Position, ordinal: usize) -> Text {
     format!("{cause}/to.{ordinal}").into()
 }
 

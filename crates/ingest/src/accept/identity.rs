@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use riverrun_event::Text;
+
 /// The system gave no random numbers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the system gives no random numbers, so no unique ids can be made: {0}")]
@@ -27,7 +29,7 @@ impl Identities {
         Ok(Self { prefix, given: AtomicU64::new(0) })
     }
 
-    pub(super) fn next(&self) -> Box<str> {
+    pub(super) fn next(&self) -> Text {
         // Relaxed: only the number itself must be unique.
         format!("{}-{}", self.prefix, self.given.fetch_add(1, Ordering::Relaxed)).into()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use riverrun_event::{Offset, Partition, Position, Record, Time, TopicName, TopicPartition};
+use riverrun_event::{Offset, Partition, Position, Record, Text, Time, TopicName, TopicPartition};
 
 use super::faults::FaultSource;
 use super::group::{GroupData, Mailbox, MemberId};
@@ -31,7 +31,7 @@ pub(super) struct TopicData {
     spec: TopicSpec,
     pub(super) partitions: Vec<PartitionData>,
     /// Source, then id: both are looked up as borrowed text.
-    pub(super) identities: HashMap<Box<str>, HashMap<Box<str>, Place>>,
+    pub(super) identities: HashMap<Text, HashMap<Text, Place>>,
 }
 
 /// Where in its topic the record with an identity is.

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{check, dead_letters, demo, describe, init, publish, replay, run, status, tail, verify};
+use crate::commands::{
+    check, consumers, dead_letters, demo, describe, init, publish, replay, run, status, tail, verify,
+};
 use crate::terminal::ColorChoice;
 
 /// An event backbone in one binary.
@@ -70,6 +72,8 @@ pub(crate) enum Command {
     Replay(replay::ReplayArguments),
     /// Look at events that failed and were set aside.
     DeadLetters(dead_letters::DeadLettersArguments),
+    /// Show how far named consumers are, set their positions anew, remove them.
+    Consumers(consumers::ConsumersArguments),
     /// Read the whole data directory and check every checksum and chain. Offline.
     Verify(verify::VerifyArguments),
     /// Show topics, pipelines and how far behind they are.

@@ -106,6 +106,14 @@ impl Client {
         self.whole(self.send(Method::POST, path, Some(content)).await?).await
     }
 
+    /// Removes what is at the path.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), ClientError> {
+        self.whole(self.send(Method::DELETE, path, None).await?).await.map(drop)
+    }
+
     /// The answer to a request as lines, while they come.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The commands, one file each, and what every one of them is given.
 
 pub(crate) mod check;
+pub(crate) mod consumers;
 pub(crate) mod dead_letters;
 pub(crate) mod demo;
 pub(crate) mod describe;
@@ -45,6 +46,7 @@ pub(crate) fn execute(arguments: Arguments, terminal: &Terminal) -> Result<(), F
         Command::Tail(arguments) => in_runtime(tail::execute(session, &arguments)),
         Command::Replay(arguments) => in_runtime(replay::execute(session, &arguments)),
         Command::DeadLetters(arguments) => in_runtime(dead_letters::execute(session, &arguments)),
+        Command::Consumers(arguments) => in_runtime(consumers::execute(session, &arguments)),
         Command::Status(arguments) => in_runtime(status::execute(session, &arguments)),
         Command::Demo(arguments) => in_runtime(demo::execute(session, &arguments)),
     }

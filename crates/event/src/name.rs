@@ -1,4 +1,4 @@
-//! Names of topics, pipelines, models, operators and apps: `[a-z0-9._-]{1,200}`, not starting with a reserved character.
+//! Names of topics, pipelines, models, consumers, operators and apps: `[a-z0-9._-]{1,200}`, not starting with a reserved character.
 //!
 //! Names become parts of keys, file names, URLs and metric labels, so one narrow alphabet serves all of them. A leading `_`
 //! is Riverrun's own (`_dead-letters.<pipeline>`); a leading `.` is refused, since `.` and `..` mean something in paths.
@@ -109,6 +109,10 @@ name_type!(
 name_type!(
     /// Names a model within its app.
     ModelName
+);
+name_type!(
+    /// Names a consumer: readers that share one set of positions.
+    ConsumerName
 );
 name_type!(
     /// Names an operator within its pipeline; it owns the operator's state across restarts and edits of the app file.

@@ -7,7 +7,7 @@ pub enum Verb {
     Publish,
     /// Read the events of topics.
     Read,
-    /// Look after the app: status, metrics, dead letters, replays.
+    /// Look after the app: status, metrics, dead letters, replays, positions of consumers.
     Operate,
 }
 

@@ -6,11 +6,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use riverrun_event::{AppName, ModelName, Offset, OperatorName, Partition, PipelineName, TopicName, TopicPartition};
+use riverrun_event::{
+    AppName, ConsumerName, ModelName, Offset, OperatorName, Partition, PipelineName, TopicName, TopicPartition,
+};
 
 use crate::append::NewRecord;
 
-/// A group of tasks that share positions: one per pipeline, one per model, one per replay.
+/// A group of tasks that share positions: one per pipeline, model and replay, and one per consumer and topic.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupName(Arc<str>);
 
@@ -31,6 +33,18 @@ impl GroupName {
     #[must_use]
     pub fn replay(app: &AppName, pipeline: &PipelineName, to: &TopicName) -> Self {
         Self(format!("{app}.{pipeline}.replay:{to}").into())
+    }
+
+    /// `<app>.consumer:<consumer>:<topic>`: the positions of a consumer in one topic, a task for each partition.
+    #[must_use]
+    pub fn consumer(app: &AppName, consumer: &ConsumerName, topic: &TopicName) -> Self {
+        Self(format!("{app}.consumer:{consumer}:{topic}").into())
+    }
+
+    /// `<app>.consumers:`: which consumers there are.
+    #[must_use]
+    pub fn consumers(app: &AppName) -> Self {
+        Self(format!("{app}.consumers:").into())
     }
 
     /// A name as read back from a log.

@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::Session;
+use super::consumers::{self, ConsumerStatus};
 use crate::arguments::OutputFormat;
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -12,7 +13,7 @@ use crate::terminal::{Ink, Terminal, table};
 
 const EXAMPLES: &str = "\
 RECORDS are those a topic holds. IN to SKIPPED are what pipelines did since the server started; `dead-letters list` has \
-all that were ever set aside. LAG is what a task has yet to process, in events and as the age of the oldest of them.
+all that were ever set aside. LAG is what a task has yet to process, in events and as the age of the oldest of them; of a consumer, what it has yet to commit.
 
 Examples:
   riverrun status
@@ -44,6 +45,8 @@ pub(crate) struct Status {
     /// The pipelines.
     #[serde(default)]
     pub(crate) pipelines: Vec<PipelineStatus>,
+    #[serde(default)]
+    consumers: Vec<ConsumerStatus>,
 }
 
 /// One topic.
@@ -123,8 +126,13 @@ fn show(status: &Status, url: &str, terminal: &Terminal) -> Result<(), Failure> 
         palette.paint(ink, &status.health),
         if status.idle { ", idle" } else { "" },
     ))?;
-    let sections =
-        [topics(&status.topics), models(&status.models), pipelines(&status.pipelines), tasks(&status.pipelines)];
+    let sections = [
+        topics(&status.topics),
+        models(&status.models),
+        pipelines(&status.pipelines),
+        tasks(&status.pipelines),
+        (!status.consumers.is_empty()).then(|| consumers::summary(&status.consumers)),
+    ];
     for section in sections.into_iter().flatten() {
         terminal.line(format_args!("\n{section}"))?;
     }

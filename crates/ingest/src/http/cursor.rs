@@ -2,8 +2,10 @@
 //! offset to read).
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use riverrun_event::{Offset, Partition, Time};
+use riverrun_event::{Offset, Partition, Time, TopicPartition};
+use riverrun_log::{Log, ReadError};
 
 /// Where a reader wants to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,11 @@ impl QueryError {
         // 64 characters: enough to recognise it; a caller chose the name.
         Self { name: name.chars().take(64).collect(), message: message.into() }
     }
+
+    /// The same mistake where the value is called otherwise.
+    pub(super) fn named(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
+    }
 }
 
 impl Query {
@@ -70,7 +77,38 @@ impl Query {
 }
 
 impl From {
-    fn parse(text: &str) -> Result<Self, QueryError> {
+    /// The first offset to read of a partition that keeps `kept`. May block for the log.
+    pub(crate) fn offset(
+        &self,
+        log: &dyn Log,
+        place: &TopicPartition,
+        kept: &Range<Offset>,
+    ) -> Result<Offset, ReadError> {
+        let next = match self {
+            Self::Beginning => kept.start,
+            Self::Latest => kept.end,
+            Self::Time(time) => log.offset_at(place, *time)?,
+            Self::Offsets(offsets) => {
+                let named = offsets.iter().find(|(named, _)| *named == place.partition);
+                named.map_or(kept.start, |(_, offset)| *offset)
+            }
+        };
+        if next < kept.start {
+            return Err(ReadError::BelowStart { asked: place.at(next), start: place.at(kept.start) });
+        }
+        Ok(next)
+    }
+
+    /// The offsets it names, if it does.
+    pub(crate) fn offsets(&self) -> &[(Partition, Offset)] {
+        match self {
+            Self::Offsets(offsets) => offsets,
+            _ => &[],
+        }
+    }
+
+    /// Reads the value of the parameter `from`.
+    pub(super) fn parse(text: &str) -> Result<Self, QueryError> {
         match text {
             "beginning" => return Ok(Self::Beginning),
             "latest" => return Ok(Self::Latest),

@@ -8,8 +8,9 @@ pub mod access;
 pub mod admission;
 mod body;
 pub mod caller;
-mod cursor;
-mod pages;
+mod consumers;
+pub(crate) mod cursor;
+pub(crate) mod pages;
 pub mod problem;
 mod read;
 mod reader;
@@ -25,8 +26,10 @@ use riverrun_event::limits::Limits;
 use riverrun_log::Log;
 use tokio::sync::watch;
 
+pub use self::consumers::wire::ConsumerStatus;
 pub use self::server::serve;
 use crate::accept::Acceptor;
+use crate::consumers::Consumers;
 use crate::metrics::Metrics;
 use access::Access;
 use admission::Admission;
@@ -39,6 +42,8 @@ pub struct Doors {
     pub log: Arc<dyn Log>,
     /// Turns what is received into records.
     pub acceptor: Arc<Acceptor>,
+    /// Readers whose positions are kept here.
+    pub consumers: Consumers,
     /// Sizes.
     pub limits: Limits,
     /// What is measured.
@@ -55,7 +60,7 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
 }
 
-/// The routes `POST /topics/{topic}/events`, `POST /events` and `GET /topics/{topic}/events`.
+/// The routes `POST /topics/{topic}/events`, `POST /events`, `GET /topics/{topic}/events` and those of consumers.
 #[must_use]
 pub fn routes(doors: Doors) -> Routes {
     let admission = Admission::new(doors.limits.body_bytes_max);
@@ -63,5 +68,12 @@ pub fn routes(doors: Doors) -> Routes {
         .post("/topics/{topic}/events", Needs::Topic(Verb::Publish), write::to_topic)
         .get("/topics/{topic}/events", Needs::Topic(Verb::Read), read::from_topic)
         .post("/events", Needs::Topic(Verb::Publish), write::by_type)
+        .get("/consumers", Needs::Caller(Verb::Operate), consumers::list)
+        .get("/consumers/{consumer}", Needs::Topic(Verb::Operate), consumers::show)
+        .delete("/consumers/{consumer}", Needs::Topic(Verb::Operate), consumers::remove)
+        .get("/consumers/{consumer}/events", Needs::Topic(Verb::Read), consumers::read)
+        .post("/consumers/{consumer}/commit", Needs::Topic(Verb::Read), consumers::commit)
+        .post("/consumers/{consumer}/reset", Needs::Topic(Verb::Operate), consumers::reset)
+        .delete("/consumers/{consumer}/readers/{reader}", Needs::Topic(Verb::Read), consumers::leave)
         .with_state(Arc::new(Shared { doors, admission }))
 }

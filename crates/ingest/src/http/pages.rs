@@ -11,7 +11,7 @@ use riverrun_log::{Log, ReadError};
 use super::cursor::{From, write_vector};
 
 /// Stored bytes per page: large enough that one read of the log costs little per event, small enough to hold for every reader.
-const PAGE_BYTES: usize = 128 * 1024;
+pub(crate) const PAGE_BYTES: usize = 128 * 1024;
 
 /// What a reader found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,23 +60,11 @@ impl Pages {
         let mut partitions = Vec::with_capacity(description.offsets.len());
         for (partition, kept) in (0..).map(Partition).zip(&description.offsets) {
             let place = TopicPartition::new(topic.clone(), partition);
-            let next = match from {
-                From::Beginning => kept.start,
-                From::Latest => kept.end,
-                From::Time(time) => log.offset_at(&place, *time)?,
-                From::Offsets(offsets) => {
-                    let named = offsets.iter().find(|(named, _)| *named == partition);
-                    named.map_or(kept.start, |(_, offset)| *offset)
-                }
-            };
-            if next < kept.start {
-                return Err(ReadError::BelowStart { asked: place.at(next), start: place.at(kept.start) });
-            }
+            let next = from.offset(&*log, &place, kept)?;
             partitions.push(Place { next, end: kept.end });
         }
-        if let From::Offsets(offsets) = from
-            && let Some((partition, _)) = offsets.iter().find(|(named, _)| description.offsets_of(*named).is_none())
-        {
+        let mut named = from.offsets().iter();
+        if let Some((partition, _)) = named.find(|(named, _)| description.offsets_of(*named).is_none()) {
             return Err(ReadError::UnknownPartition(TopicPartition::new(topic, *partition)));
         }
         Ok(Self { log, topic, places: Places(partitions), turn: 0, left: None, follow: false })

@@ -18,6 +18,7 @@ use super::cursor::QueryError;
 use crate::accept::AcceptError;
 use crate::cloudevents::batch::BatchError;
 use crate::cloudevents::{self, DecodeError};
+use crate::consumers::ConsumerError;
 use crate::json::JsonError;
 
 /// Media type of a problem document.
@@ -81,6 +82,20 @@ pub enum DoorError {
     /// The log could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A consumer could not be read, committed or changed.
+    #[error(transparent)]
+    Consumer(#[from] ConsumerError),
+    /// The body of a request that carries no events is not what the route expects.
+    #[error("the request is not as expected: {error}; send for example {example}")]
+    Request {
+        /// What is wrong.
+        error: String,
+        /// What would be right.
+        example: &'static str,
+    },
+    /// It is not sent as JSON, as any page in a browser could send it.
+    #[error("send the request with `Content-Type: application/json`")]
+    NotJson,
     /// As many readers as the server serves are connected.
     #[error("{0} readers are connected already; try again later")]
     TooManyReaders(usize),
@@ -131,6 +146,9 @@ impl DoorError {
             Self::Stopped(_) => Kind("RR0152", S::SERVICE_UNAVAILABLE, "The log has stopped"),
             Self::Query(_) => Kind("RR0160", S::BAD_REQUEST, "A parameter of the read is wrong"),
             Self::Read(error) => read_kind(error),
+            Self::Consumer(error) => consumer_kind(error),
+            Self::Request { .. } => Kind("RR0193", S::BAD_REQUEST, "The request is not as expected"),
+            Self::NotJson => Kind("RR0194", S::UNSUPPORTED_MEDIA_TYPE, "The request is not sent as JSON"),
             Self::TooManyReaders(_) => Kind("RR0164", S::TOO_MANY_REQUESTS, "Too many readers"),
         }
     }
@@ -190,7 +208,8 @@ impl DoorError {
     fn position(&self) -> Option<&Position> {
         match self {
             Self::Append(AppendError::Conflict { existing, .. }) => Some(existing),
-            Self::Read(ReadError::BelowStart { start, .. }) => Some(start),
+            Self::Read(ReadError::BelowStart { start, .. })
+            | Self::Consumer(ConsumerError::Removed { error: ReadError::BelowStart { start, .. }, .. }) => Some(start),
             Self::Read(ReadError::Damaged { position, .. }) => Some(position),
             _ => None,
         }
@@ -199,7 +218,9 @@ impl DoorError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Append(AppendError::Overloaded { retry_after }) => Some(*retry_after),
-            Self::Body(BodyError::NoRoom) | Self::TooManyReaders(_) => Some(RETRY_SOON),
+            Self::Body(BodyError::NoRoom) | Self::TooManyReaders(_) | Self::Consumer(ConsumerError::TooMany(_)) => {
+                Some(RETRY_SOON)
+            }
             Self::Stopped(_) => Some(RETRY_AFTER_RESTART),
             _ => None,
         }
@@ -311,6 +332,21 @@ fn read_kind(error: &ReadError) -> Kind {
         ReadError::BelowStart { .. } => Kind("RR0161", S::GONE, "Retention has removed these records"),
         ReadError::Damaged { .. } => Kind("RR0162", S::INTERNAL_SERVER_ERROR, "The log is damaged"),
         ReadError::Failed(_) => Kind("RR0163", S::INTERNAL_SERVER_ERROR, "The log cannot be read"),
+    }
+}
+
+fn consumer_kind(error: &ConsumerError) -> Kind {
+    use StatusCode as S;
+    match error {
+        ConsumerError::Lost(_) => Kind("RR0187", S::CONFLICT, "The reader no longer owns the partition"),
+        ConsumerError::Cursor(_) | ConsumerError::NotHandedOut(_) => {
+            Kind("RR0188", S::BAD_REQUEST, "The cursor was not handed out")
+        }
+        ConsumerError::Removed { .. } => Kind("RR0189", S::GONE, "Retention has removed what the consumer was to read"),
+        ConsumerError::Unknown(_) => Kind("RR0190", S::NOT_FOUND, "No such consumer"),
+        ConsumerError::TooMany(_) => Kind("RR0191", S::TOO_MANY_REQUESTS, "Too many consumers, readers or topics"),
+        ConsumerError::Read(error) => read_kind(error),
+        ConsumerError::Log(_) => Kind("RR0192", S::INTERNAL_SERVER_ERROR, "The consumer's change is not confirmed"),
     }
 }
 

@@ -37,9 +37,19 @@ pub(crate) struct Reader {
 }
 
 /// A reader's permit, and its mark in the metrics; both are given back when dropped.
-struct Place {
+pub(super) struct Place {
     readers: Gauge,
     _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// Takes a place, if one is free.
+    pub(super) fn take(shared: &Shared) -> Result<Self, DoorError> {
+        let permit = shared.admission.reader().ok_or(DoorError::TooManyReaders(READERS_MAX))?;
+        let readers = shared.doors.metrics.readers.clone();
+        readers.inc();
+        Ok(Self { readers, _permit: permit })
+    }
 }
 
 impl Drop for Place {
@@ -61,9 +71,7 @@ impl Reader {
     /// Takes a reader's place and opens the topic.
     pub(crate) async fn open(shared: &Shared, topic: TopicName, reading: Reading) -> Result<Self, DoorError> {
         let doors = &shared.doors;
-        let permit = shared.admission.reader().ok_or(DoorError::TooManyReaders(READERS_MAX))?;
-        let place = Place { readers: doors.metrics.readers.clone(), _permit: permit };
-        place.readers.inc();
+        let place = Place::take(shared)?;
         // Watched from before the ends are looked up, so that no growth is missed.
         let moved = doors.log.moved();
         let log = Arc::clone(&doors.log);

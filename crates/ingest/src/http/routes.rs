@@ -13,7 +13,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use axum::{RequestExt as _, Router};
 use riverrun_event::Verb;
 
@@ -38,7 +38,7 @@ pub enum Needs {
 /// A route and what it needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// `GET` or `POST`; whoever may GET may HEAD.
+    /// `GET`, `POST` or `DELETE`; whoever may GET may HEAD.
     pub method: &'static str,
     /// With its parameters in braces.
     pub path: &'static str,
@@ -69,6 +69,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     #[must_use]
     pub fn post<H: Handler<T, S>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
         self.add(Route { method: "POST", path, needs }, post(handler))
+    }
+
+    /// Adds a route that removes something.
+    #[must_use]
+    pub fn delete<H: Handler<T, S>, T: 'static>(self, path: &'static str, needs: Needs, handler: H) -> Self {
+        self.add(Route { method: "DELETE", path, needs }, delete(handler))
     }
 
     fn add(mut self, route: Route, handler: MethodRouter<S>) -> Self {
@@ -126,7 +132,6 @@ impl Guarded {
     }
 
     /// The service, to be called without a connection.
-    #[must_use]
     pub fn into_router(self) -> Router {
         self.router
     }
@@ -194,6 +199,7 @@ fn method_label(method: &Method) -> &'static str {
         "GET" => "GET",
         "POST" => "POST",
         "HEAD" => "HEAD",
+        "DELETE" => "DELETE",
         _ => "other",
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use riverrun_event::TopicName;
 use riverrun_event::limits::Limits;
-use riverrun_ingest::{Acceptor, Access, Doors, Grant, Guarded, Metrics, Token};
+use riverrun_event::{AppName, TopicName};
+use riverrun_ingest::{Acceptor, Access, Consumers, Doors, Grant, Guarded, Metrics, Token};
 use riverrun_log::{MemoryLog, Retention, TopicSpec, Topics as _};
 use riverrun_topology::{Expression, Topic, TypePattern};
 use tokio::sync::watch;
@@ -57,6 +57,15 @@ impl Door {
             TopicSpec { name, partitions, retention: Retention::default() }
         };
         log.ensure(&[spec("flights", 4), spec("single", 1), spec("_own", 1)]).await.unwrap();
+        Self::on(log, limits, tokens)
+    }
+
+    /// Another door to the same log, as after a restart.
+    pub(crate) fn restarted(&self) -> Self {
+        Self::on(Arc::clone(&self.log), Limits::default(), &[])
+    }
+
+    fn on(log: Arc<StagedLog>, limits: Limits, tokens: &[&str]) -> Self {
         let flights = Topic {
             key: Some(Expression::parse("data.tailnum").unwrap()),
             accept: vec![TypePattern("flight.*".to_owned())],
@@ -69,6 +78,7 @@ impl Door {
         let doors = Doors {
             log: Arc::clone(&log) as _,
             acceptor: Arc::new(Acceptor::new([flights, single], limits).unwrap()),
+            consumers: Consumers::new(Arc::clone(&log) as _, AppName::new("test").unwrap()),
             limits,
             metrics: metrics.clone(),
             access: Arc::new(Access::new("127.0.0.1:8080".parse().unwrap(), &[], tokens)),

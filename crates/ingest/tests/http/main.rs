@@ -1,6 +1,7 @@
 //! The HTTP doors on a log in memory: every status they answer with, and what is in the log afterwards.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod consuming;
 mod door;
 mod publishing;
 mod reading;

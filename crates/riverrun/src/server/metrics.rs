@@ -4,6 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use riverrun_ingest::consumers::ConsumerReport;
 use riverrun_log_local::LocalLog;
 use riverrun_runtime::Runtime;
 
@@ -14,12 +15,21 @@ pub(super) struct Registered {
     registry: Registry,
     lag_events: Family<TaskLabels, Gauge>,
     lag_seconds: Family<TaskLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    consumer_lag: Family<ConsumerLabels, Gauge>,
+    consumer_committed: Family<ConsumerLabels, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TaskLabels {
     pipeline: String,
     task: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConsumerLabels {
+    consumer: String,
+    topic: String,
+    partition: u32,
 }
 
 impl Registered {
@@ -30,6 +40,8 @@ impl Registered {
             registry: Registry::default(),
             lag_events: Family::default(),
             lag_seconds: Family::default(),
+            consumer_lag: Family::default(),
+            consumer_committed: Family::default(),
         };
         let registry = &mut registered.registry;
         registered.runtime.register(registry);
@@ -45,11 +57,22 @@ impl Registered {
             "How long ago the last record a task processed was accepted, while others wait",
             registered.lag_seconds.clone(),
         );
+        registry.register(
+            "riverrun_consumer_lag",
+            "Events a consumer has not committed yet",
+            registered.consumer_lag.clone(),
+        );
+        registry.register(
+            "riverrun_consumer_committed",
+            "The offset of the next event a consumer has to read",
+            registered.consumer_committed.clone(),
+        );
         registered
     }
 
     /// The page, in the OpenMetrics text format.
-    pub(super) fn page(&self, runtime: &Runtime) -> String {
+    pub(super) fn page(&self, runtime: &Runtime, consumers: &[ConsumerReport]) -> String {
+        self.measure(consumers);
         for pipeline in runtime.pipelines().unwrap_or_default() {
             for task in pipeline.tasks {
                 let labels = TaskLabels { pipeline: pipeline.name.to_string(), task: task.task.0 };
@@ -62,5 +85,20 @@ impl Registered {
         // Writing into a string cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut page, &self.registry);
         page
+    }
+    /// Consumers may be removed: only those that are there are shown.
+    fn measure(&self, consumers: &[ConsumerReport]) {
+        self.consumer_lag.clear();
+        self.consumer_committed.clear();
+        for consumer in consumers {
+            for held in &consumer.partitions {
+                let (name, place) = (consumer.name.to_string(), &held.partition);
+                let (topic, partition) = (place.topic.to_string(), place.partition.0);
+                let labels = ConsumerLabels { consumer: name, topic, partition };
+                self.consumer_lag.get_or_create(&labels).set(i64::try_from(held.lag()).unwrap_or(i64::MAX));
+                let committed = i64::try_from(held.committed.0).unwrap_or(i64::MAX);
+                self.consumer_committed.get_or_create(&labels).set(committed);
+            }
+        }
     }
 }

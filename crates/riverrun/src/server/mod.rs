@@ -20,7 +20,7 @@ use std::time::Duration;
 use riverrun_app::{Diagnostics, Settings};
 use riverrun_event::PipelineName;
 use riverrun_ingest::accept::IdentityError;
-use riverrun_ingest::{Acceptor, Access, Doors, Grant, Token};
+use riverrun_ingest::{Acceptor, Access, Consumers, Doors, Grant, Token};
 use riverrun_log::{Health, Log, Observe};
 use riverrun_log_local::{LocalLog, Loss, OpenError, Options};
 use riverrun_runtime::{Runtime, RuntimeOptions, StartError};
@@ -126,6 +126,7 @@ struct Parts {
     topology: Arc<Topology>,
     log: Arc<LocalLog>,
     runtime: Runtime,
+    consumers: Consumers,
     metrics: metrics::Registered,
     /// Becomes true when the server is about to stop: answers that would go on are ended then.
     closing: watch::Receiver<bool>,
@@ -156,9 +157,10 @@ impl Server {
             metrics: metrics.runtime.clone(),
         };
         let shared: Arc<dyn Log> = Arc::clone(&log) as Arc<dyn Log>;
+        let consumers = Consumers::new(Arc::clone(&shared), topology.app.clone());
         let runtime = Runtime::start(Arc::clone(&topology), shared, running).await?;
         let closing = watch::Sender::new(false);
-        let parts = Arc::new(Parts { topology, log, runtime, metrics, closing: closing.subscribe() });
+        let parts = Arc::new(Parts { topology, log, runtime, consumers, metrics, closing: closing.subscribe() });
         let mut server = Self { url: String::new(), parts, closing, serving: None, announcement: None };
         server.listen(listener, listen, &settings, options.doors)?;
         if !options.embedded {
@@ -186,6 +188,7 @@ impl Server {
         let doors = Doors {
             log,
             acceptor: Arc::new(acceptor),
+            consumers: self.parts.consumers.clone(),
             limits: settings.limits,
             metrics: self.parts.metrics.doors.clone(),
             access: Arc::new(Access::new(listen, &settings.allowed_hosts, tokens)),

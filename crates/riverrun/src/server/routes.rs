@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use riverrun_ingest::consumers::ConsumerReport;
 use riverrun_ingest::{Doors, Guarded, Needs, Routes, Verb, http};
 use riverrun_log::{Health, Observe};
 use riverrun_runtime::PipelineState;
@@ -33,13 +34,22 @@ pub(super) fn routes(parts: Arc<Parts>, doors: Doors, open: bool) -> Guarded {
 }
 
 async fn metrics(State(parts): State<Arc<Parts>>) -> Response {
-    let page = parts.metrics.page(&parts.runtime);
+    let page = parts.metrics.page(&parts.runtime, &consumers(&parts).await);
     ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], page).into_response()
 }
 
 async fn status(State(parts): State<Arc<Parts>>) -> Result<Response, RouteError> {
-    let status = Status::of(&parts)?;
+    let status = Status::of(&parts, &consumers(&parts).await)?;
     Ok(axum::Json(status).into_response())
+}
+
+/// How far the consumers are. What else there is to say must not depend on them: a log that stopped opens none.
+async fn consumers(parts: &Parts) -> Vec<ConsumerReport> {
+    let report = parts.consumers.report().await;
+    report.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the consumers cannot be reported");
+        Vec::new()
+    })
 }
 
 /// The process runs and its log takes writes; otherwise it should be restarted.

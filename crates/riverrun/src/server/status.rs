@@ -1,5 +1,7 @@
 //! `GET /status`: what the app consists of and how far everything is.
 
+use riverrun_ingest::consumers::ConsumerReport;
+use riverrun_ingest::http::ConsumerStatus;
 use riverrun_log::{Health, Observe, ReadError, Topics};
 use riverrun_runtime::{ModelStatus, PipelineState, PipelineStatus, TaskStatus};
 use serde::Serialize;
@@ -16,6 +18,7 @@ pub(super) struct Status {
     topics: Vec<Topic>,
     models: Vec<Model>,
     pipelines: Vec<Pipeline>,
+    consumers: Vec<ConsumerStatus>,
 }
 
 #[derive(Serialize)]
@@ -77,7 +80,7 @@ impl Status {
     ///
     /// # Errors
     /// [`ReadError`] when the log cannot be read.
-    pub(super) fn of(parts: &Parts) -> Result<Self, ReadError> {
+    pub(super) fn of(parts: &Parts, consumers: &[ConsumerReport]) -> Result<Self, ReadError> {
         let (health, reason) = match parts.log.health() {
             Health::Serving => ("serving", None),
             Health::Stopped { reason } => ("stopped", Some(reason)),
@@ -95,6 +98,7 @@ impl Status {
             topics: topics.collect::<Result<_, ReadError>>()?,
             models: models(&parts.runtime.models()?),
             pipelines: parts.runtime.pipelines()?.into_iter().map(Pipeline::from).collect(),
+            consumers: consumers.iter().map(ConsumerStatus::from).collect(),
         })
     }
 }

@@ -1,20 +1,21 @@
-//! Which events were seen: one keyspace of identities per UTC day of acceptance, deleted as a whole when it falls out of the
-//! window.
+//! Which events were seen: the latest in `recent.rs`, all others in one keyspace per UTC day of acceptance, deleted as a whole
+//! when it falls out of the window.
 //!
 //! Almost every event is new, so each day has a filter in memory that says so; only what it may hold is looked up. The filter of
 //! a day that was there at opening is filled in the background; until it is, that day is asked.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use riverrun_event::Time;
-use riverrun_store::{Batch, Keyspace, ReadError, Shape, Snapshot, Store};
+use riverrun_store::{Keyspace, ReadError, Shape, Snapshot, Store};
 
 use crate::committer::Stop;
 use crate::filter::Filter;
+use crate::recent::Recent;
 use crate::sabotage;
 use crate::schema::KeyspaceId;
 use crate::stored::identity::{self, Identity, Seen};
@@ -28,8 +29,8 @@ pub(crate) struct Deduplication {
     days: BTreeMap<u32, Day>,
     /// Fills the filters of days found at opening.
     filling: Option<JoinHandle<()>>,
-    /// Used by a sabotaged build only.
-    in_memory: HashMap<Identity, Seen>,
+    /// What is in no day's keyspace yet.
+    pub(crate) recent: Recent,
 }
 
 struct Day {
@@ -53,7 +54,7 @@ pub(crate) fn day_of(time: Time) -> u32 {
 
 impl Deduplication {
     /// Knows the days found at opening, and starts to fill their filters.
-    pub(crate) fn new(window_days: u32, found: BTreeMap<u32, Keyspace>, snapshot: Snapshot) -> Self {
+    pub(crate) fn new(window_days: u32, found: BTreeMap<u32, Keyspace>, snapshot: Snapshot, recent: Recent) -> Self {
         let day = |(day, keyspace)| (day, Day { keyspace, before: Arc::default(), since: Filter::default() });
         let days: BTreeMap<u32, Day> = found.into_iter().map(day).collect();
         // Newest first: repetitions are mostly of today.
@@ -76,7 +77,11 @@ impl Deduplication {
             // Without the thread every day is asked: slower, not wrong.
             filling = std::thread::Builder::new().name("riverrun-filter".to_owned()).spawn(fill).ok();
         }
-        Self { window_days, days, filling, in_memory: HashMap::new() }
+        Self { window_days, days, filling, recent }
+    }
+
+    pub(crate) fn keyspaces(&self) -> impl Iterator<Item = &Keyspace> {
+        self.days.values().map(|day| &day.keyspace)
     }
 
     pub(crate) fn keyspace(&self, day: u32) -> Option<&Keyspace> {
@@ -85,10 +90,10 @@ impl Deduplication {
 
     /// What was seen under this identity within the window before `now`, newest day first.
     pub(crate) fn find(&self, snapshot: &Snapshot, now: Time, identity: Identity) -> Result<Option<Seen>, Stop> {
-        if sabotage::deduplication_in_memory_only() {
-            return Ok(self.in_memory.get(&identity).copied());
+        let first = self.first_day(now);
+        if let Some(seen) = self.recent.find(first, identity) {
+            return Ok(Some(seen));
         }
-        let first = day_of(now).saturating_sub(self.window_days);
         let key = identity::encode_key(identity);
         for day in self.days.range(first..).rev().map(|(_, day)| day).filter(|day| day.may_hold(identity)) {
             if let Some(value) = snapshot.get(&day.keyspace, &key)? {
@@ -98,33 +103,44 @@ impl Deduplication {
         Ok(None)
     }
 
-    /// The day events accepted at `now` belong to, its keyspace created for the next `commit` when it is the day's first.
-    pub(crate) fn open_day(&mut self, store: &Store, now: Time, commit: u64) -> Result<u32, Stop> {
-        let day = day_of(now);
-        if let Entry::Vacant(absent) = self.days.entry(day) {
-            let keyspace = store.keyspace(&KeyspaceId::Identities(day).name(commit), Shape::Lookups)?;
-            let before = Arc::new(OnceLock::from(Filter::default()));
-            absent.insert(Day { keyspace, before, since: Filter::default() });
-        }
-        Ok(day)
+    /// The first day that counts.
+    fn first_day(&self, now: Time) -> u32 {
+        day_of(now).saturating_sub(self.window_days)
     }
 
-    pub(crate) fn put(&mut self, batch: &mut Batch, day: u32, identity: Identity, seen: &Seen) {
+    /// Moves what has gathered into its day's keyspace, in the background; the keyspace is created for the next `commit` when it
+    /// is the day's first. A sabotaged build forgets instead.
+    pub(crate) fn begin_to_move(&mut self, store: &Store, commit: u64) -> Result<(), Stop> {
+        let Some(number) = self.recent.next_to_move().map(|table| table.day) else { return Ok(()) };
         if sabotage::deduplication_in_memory_only() {
-            self.in_memory.insert(identity, *seen);
-            return;
+            return Ok(());
         }
-        if let Some(day) = self.days.get_mut(&day) {
-            batch.put(&day.keyspace, &identity::encode_key(identity), &identity::encode_value(seen));
-            day.since.add(identity);
+        let day = match self.days.entry(number) {
+            Entry::Occupied(day) => day.into_mut(),
+            Entry::Vacant(absent) => {
+                let keyspace = store.keyspace(&KeyspaceId::Identities(number).name(commit), Shape::Lookups)?;
+                let before = Arc::new(OnceLock::from(Filter::default()));
+                absent.insert(Day { keyspace, before, since: Filter::default() })
+            }
+        };
+        self.recent.begin_to_move(store, &day.keyspace)
+    }
+
+    /// The day whose keyspace holds more by now, if one does. Snapshots taken from now on have it.
+    pub(crate) fn moved(&mut self, wait: bool) -> Result<Option<u32>, Stop> {
+        let Some(table) = self.recent.moved(wait)? else { return Ok(None) };
+        if let Some(day) = self.days.get_mut(&table.day) {
+            table.entries.keys().for_each(|identity| day.since.add(*identity));
         }
+        Ok(Some(table.day))
     }
 
     /// Takes the days out that count no more; the caller deletes them once no row names them.
     pub(crate) fn take_expired(&mut self, now: Time) -> Vec<(u32, Keyspace)> {
-        let first = day_of(now).saturating_sub(self.window_days);
-        let expired: Vec<u32> =
-            self.days.range((Bound::Unbounded, Bound::Excluded(first))).map(|(day, _)| *day).collect();
+        let first = self.first_day(now);
+        self.recent.drop_before(first);
+        let expired = self.days.range((Bound::Unbounded, Bound::Excluded(first))).map(|(day, _)| *day);
+        let expired: Vec<u32> = expired.filter(|day| !self.recent.is_moving(*day)).collect();
         expired.into_iter().filter_map(|day| Some((day, self.days.remove(&day)?.keyspace))).collect()
     }
 }

@@ -20,6 +20,7 @@ mod open;
 mod options;
 mod prepare;
 mod read;
+mod recent;
 mod record;
 mod retention;
 mod sabotage;

@@ -69,6 +69,7 @@ pub(crate) fn shape(id: KeyspaceId) -> Shape {
         KeyspaceId::Meta => Shape::SmallRows,
         KeyspaceId::Records => Shape::LargeValues,
         KeyspaceId::State => Shape::Rows,
+        KeyspaceId::Recent => Shape::Passing,
         KeyspaceId::Identities(_) => Shape::Lookups,
     }
 }

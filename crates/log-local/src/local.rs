@@ -32,6 +32,7 @@ pub(crate) struct Keyspaces {
     pub(crate) meta: Keyspace,
     pub(crate) records: Keyspace,
     pub(crate) state: Keyspace,
+    pub(crate) recent: Keyspace,
 }
 
 /// What all threads share.

@@ -21,6 +21,7 @@ use crate::load::{self, Loaded};
 use crate::local::{Inner, Keyspaces};
 use crate::metrics::Metrics;
 use crate::options::Options;
+use crate::recent::Recent;
 use crate::salvage;
 use crate::schema::{FORMAT_VERSION, KeyspaceId};
 use crate::stored::commit::CommitRow;
@@ -186,9 +187,11 @@ fn assemble(mut loaded: Loaded, head: HeadFiles, options: Options) -> Result<Com
         meta: loaded.fixed(KeyspaceId::Meta)?,
         records: loaded.fixed(KeyspaceId::Records)?,
         state: loaded.fixed(KeyspaceId::State)?,
+        recent: loaded.fixed(KeyspaceId::Recent)?,
     };
     let days = loaded.days(&row)?;
     let snapshot = loaded.snapshot.clone();
+    let recent = Recent::load(&snapshot, &keyspaces.recent)?;
     let directory = Directory::default();
     let mut partitions = HashMap::new();
     for (id, spec) in &loaded.topics {
@@ -226,7 +229,8 @@ fn assemble(mut loaded: Loaded, head: HeadFiles, options: Options) -> Result<Com
     let now = Instant::now();
     Ok(Committer {
         log: Arc::new(inner),
-        deduplication: Deduplication::new(options.deduplication_days, days, snapshot),
+        deduplication: Deduplication::new(options.deduplication_days, days, snapshot, recent),
+        moved_day: None,
         row,
         partitions,
         tasks: loaded.tasks,

@@ -16,7 +16,7 @@ use crate::open;
 use crate::schema::{KeyspaceId, StoredRow};
 use crate::stored::batch::{self, BatchKey, ChainHash, Codec, Header};
 use crate::stored::partition::PartitionRow;
-use crate::stored::{PartitionId, commit, identity, marker, partition, state};
+use crate::stored::{PartitionId, commit, identity, marker, partition, recent, state};
 
 /// Makes the log consistent in one commit and lists what is gone.
 pub(crate) fn salvage(
@@ -128,6 +128,26 @@ impl Loaded {
                 if !self.holds(&records, seen.partition, seen.offset)? {
                     batch.delete(keyspace, &row.key);
                 }
+            }
+        }
+        self.forget_recent(batch, &records)
+    }
+
+    fn forget_recent(&self, batch: &mut Batch, records: &Keyspace) -> Result<(), Stop> {
+        let keyspace = self.fixed(KeyspaceId::Recent)?;
+        for row in self.snapshot.scan::<&[u8]>(&keyspace, ..) {
+            let row = row?;
+            if marker::decode_key(&row.key).is_ok() {
+                continue;
+            }
+            let mut kept = Vec::with_capacity(row.value.len());
+            for (identity, seen) in recent::decode_value(&row.value).unwrap_or_default() {
+                if self.holds(records, seen.partition, seen.offset)? {
+                    recent::encode_entry(&mut kept, identity, &seen);
+                }
+            }
+            if kept[..] != row.value[..] {
+                batch.put(&keyspace, &row.key, &kept);
             }
         }
         Ok(())

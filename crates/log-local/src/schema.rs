@@ -1,7 +1,7 @@
 //! The whole on-disk schema of a data directory, in one place.
 //!
 //! ```text
-//! <data_dir>/format          "riverrun local log, format 1": checked before anything else is opened
+//! <data_dir>/format          "riverrun local log, format 2": checked before anything else is opened
 //! <data_dir>/head.a, head.b  double-buffered: what the log is known to hold (see `head.rs`)
 //! <data_dir>/store/          the LSM: the keyspaces below
 //! ```
@@ -13,7 +13,7 @@
 use std::fmt;
 
 /// What this build writes, and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Every kind of row there is, with its keyspace, key and value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub enum StoredRow {
     State,
     /// state. `02 group:u32 task:u32 sequence:u64` -> input ranges and model frontiers of one commit.
     Order,
+    /// recent. `day:u32 commit:u64` -> identities one commit added, as in `Identity`, key and value one after the other. Later
+    /// they move into their day's keyspace, many at a time.
+    Recent,
     /// `identities-<day>.` `hash of (topic id, source, id), 16 bytes` -> hash of the content, topic:u32, partition:u32, offset:u64.
     Identity,
 }
@@ -60,7 +63,7 @@ impl StoredRow {
             Self::Operator => Some(5),
             Self::Task => Some(6),
             Self::Position => Some(7),
-            Self::Batch | Self::Identity => None,
+            Self::Batch | Self::Recent | Self::Identity => None,
         }
     }
 }
@@ -74,13 +77,15 @@ pub enum KeyspaceId {
     Records,
     /// Tasks' state and order rows.
     State,
+    /// Identities that are not in their day's keyspace yet.
+    Recent,
     /// Identities of events accepted on this UTC day, counted from 1970-01-01.
     Identities(u32),
 }
 
 impl KeyspaceId {
     /// Those that always exist.
-    pub const FIXED: [Self; 3] = [Self::Meta, Self::Records, Self::State];
+    pub const FIXED: [Self; 4] = [Self::Meta, Self::Records, Self::State, Self::Recent];
 
     /// Its name in the store: what it is, and the number of the commit it was created for. A name is never used twice: the
     /// storage engine replays its journal by name, so a keyspace created in place of a vanished one would get the rows of that one.
@@ -97,6 +102,7 @@ impl KeyspaceId {
             "meta" => Self::Meta,
             "records" => Self::Records,
             "state" => Self::State,
+            "recent" => Self::Recent,
             other => Self::Identities(other.strip_prefix("identities-")?.parse().ok()?),
         };
         Some((id, commit.parse().ok()?))
@@ -109,6 +115,7 @@ impl fmt::Display for KeyspaceId {
             Self::Meta => formatter.write_str("meta"),
             Self::Records => formatter.write_str("records"),
             Self::State => formatter.write_str("state"),
+            Self::Recent => formatter.write_str("recent"),
             Self::Identities(day) => write!(formatter, "identities-{day}"),
         }
     }

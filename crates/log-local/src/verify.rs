@@ -17,8 +17,9 @@ use crate::open::{self, OpenError};
 use crate::record::{self, Encoded};
 use crate::schema::{KeyspaceId, StoredRow};
 use crate::stored::batch::{self, ChainHash, Codec};
+use crate::stored::identity::Seen;
 use crate::stored::partition::PartitionRow;
-use crate::stored::{PartitionId, identity, marker, order, position, state};
+use crate::stored::{PartitionId, Undecodable, identity, marker, order, position, recent, state};
 
 /// What was read, and what was wrong with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,11 +93,12 @@ pub fn verify(path: &Path) -> Result<VerifyReport, VerifyError> {
     for loss in check::losses(&loaded, head.as_ref()) {
         report.problem(loss.place, format!("expected {}, found {}", loss.expected, loss.found));
     }
-    let parts: [(KeyspaceId, Part); 4] = [
+    let parts: [(KeyspaceId, Part); 5] = [
         (KeyspaceId::Records, records),
         (KeyspaceId::Meta, positions),
         (KeyspaceId::State, states),
         (KeyspaceId::Identities(0), identities),
+        (KeyspaceId::Recent, recent_identities),
     ];
     for (keyspace, part) in parts {
         if let Err(stop) = part(&loaded, &mut report) {
@@ -194,7 +196,7 @@ fn one_batch(report: &mut VerifyReport, place: &str, base: u64, chain: &mut Chai
     chain.accepted = header.accepted;
 }
 
-fn count_records(header: &batch::Header, body: &[u8]) -> Result<u64, crate::stored::Undecodable> {
+fn count_records(header: &batch::Header, body: &[u8]) -> Result<u64, Undecodable> {
     let raw = batch::records(header, body)?;
     Encoded::new(&raw).try_fold(0, |count, encoded| record::decode(&raw, encoded?).map(|_| count + 1))
 }
@@ -254,15 +256,38 @@ fn identities(loaded: &Loaded, report: &mut VerifyReport) -> Result<(), Stop> {
             if marker::decode_key(&row.key).is_ok() {
                 continue;
             }
-            let place = format!("keyspace {id}");
-            match identity::decode_key(&row.key).and_then(|_| identity::decode_value(&row.value)) {
-                Err(error) => report.problem(place, error.to_string()),
-                Ok(seen) if loaded.partitions.get(&seen.partition).is_none_or(|row| seen.offset >= row.end) => {
-                    report.problem(place, format!("it names {}@{}", loaded.name_of(seen.partition), seen.offset));
-                }
-                Ok(_) => {}
+            let seen = identity::decode_key(&row.key).and_then(|_| identity::decode_value(&row.value));
+            one_identity(loaded, report, id, seen);
+        }
+    }
+    Ok(())
+}
+
+/// Those that wait to be moved.
+fn recent_identities(loaded: &Loaded, report: &mut VerifyReport) -> Result<(), Stop> {
+    let Some(keyspace) = loaded.keyspaces.get(&KeyspaceId::Recent) else { return Ok(()) };
+    for row in loaded.snapshot.scan::<&[u8]>(keyspace, ..) {
+        let row = row?;
+        if marker::decode_key(&row.key).is_ok() {
+            continue;
+        }
+        match recent::decode_key(&row.key).and_then(|_| recent::decode_value(&row.value)) {
+            Err(error) => one_identity(loaded, report, &KeyspaceId::Recent, Err(error)),
+            Ok(entries) => {
+                entries.into_iter().for_each(|(_, seen)| one_identity(loaded, report, &KeyspaceId::Recent, Ok(seen)));
             }
         }
     }
     Ok(())
+}
+
+fn one_identity(loaded: &Loaded, report: &mut VerifyReport, id: &KeyspaceId, seen: Result<Seen, Undecodable>) {
+    let place = format!("keyspace {id}");
+    match seen {
+        Err(error) => report.problem(place, error.to_string()),
+        Ok(seen) if loaded.partitions.get(&seen.partition).is_none_or(|row| seen.offset >= row.end) => {
+            report.problem(place, format!("it names {}@{}", loaded.name_of(seen.partition), seen.offset));
+        }
+        Ok(_) => {}
+    }
 }

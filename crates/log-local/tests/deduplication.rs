@@ -57,12 +57,12 @@ fn identities_are_remembered_for_the_window() {
     hand.turn(DAY);
     assert_eq!(outcomes(&log, 0, &[("a", "1"), ("b", "1")]), "+2 =1", "out of the window");
     std::thread::sleep(std::time::Duration::from_millis(20));
-    let days = || std::fs::read_dir(folder.path().join("store/keyspaces")).unwrap().count() - 4;
+    let days = || std::fs::read_dir(folder.path().join("store/keyspaces")).unwrap().count() - 5;
     log = {
         drop(log);
         open_with(folder.path(), options())
     };
-    assert_eq!(days(), 2, "the first day's identities were deleted");
+    assert_eq!(days(), 1, "the first day's identities were deleted, the last day's wait to be moved");
     assert_eq!(outcomes(&log, 0, &[("a", "1"), ("b", "1")]), "=2 =1");
 }
 
@@ -100,6 +100,31 @@ fn repetitions_that_arrive_together_are_found() {
     let stored = answers.into_iter().flat_map(|answer| wait(answer).unwrap()).filter(|logged| !logged.is_duplicate());
     assert_eq!(stored.count(), 24);
     assert_eq!(ids(&log, 0, 0).len(), 24);
+}
+
+/// More than one table of recent identities holds, so that some are moved to their day while others come in.
+#[test]
+fn repetitions_are_found_while_identities_move_and_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let all: Vec<String> = (0..150_000).map(|id| id.to_string()).collect();
+    let mut log = open(folder.path());
+    let batch = |ids: &[String]| ids.iter().map(|id| (id.clone(), "x".to_owned())).collect::<Vec<_>>();
+    let duplicates = |log: &LocalLog, ids: &[String]| {
+        let batch = batch(ids);
+        let events: Vec<(&str, &str)> = batch.iter().map(|(id, data)| (id.as_str(), data.as_str())).collect();
+        append(log, 0, &events).unwrap().iter().filter(|logged| logged.is_duplicate()).count()
+    };
+    for ids in all.chunks(1_000) {
+        assert_eq!(duplicates(&log, ids), 0);
+    }
+    for _ in 0..2 {
+        for ids in all.chunks(1_000).step_by(7) {
+            assert_eq!(duplicates(&log, ids), 1_000);
+        }
+        drop(log);
+        assert_eq!(riverrun_log_local::verify(folder.path()).unwrap().problems, []);
+        log = open(folder.path());
+    }
 }
 
 #[test]

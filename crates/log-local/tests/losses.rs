@@ -57,7 +57,7 @@ fn check(folder: &Path, words: &[&str]) -> LocalLog {
     log
 }
 
-/// Folder of the keyspace, told by its number: meta, records and state are created in that order.
+/// Folder of the keyspace, told by its number: meta, records, state and recent are created in that order, then days.
 fn keyspace(folder: &Path, number: u32) -> PathBuf {
     folder.join("store/keyspaces").join(number.to_string())
 }
@@ -84,10 +84,24 @@ fn a_vanished_state_keyspace_is_seen() {
 }
 
 #[test]
-fn a_vanished_day_of_identities_is_seen() {
+fn a_vanished_keyspace_of_recent_identities_is_seen() {
     let folder = filled();
     fs::remove_dir_all(keyspace(folder.path(), 4)).unwrap();
-    let log = check(folder.path(), &["keyspace identities-"]);
+    let log = check(folder.path(), &["keyspace recent"]);
+    assert_eq!(ids(&log, 0, 0).len(), 20);
+}
+
+#[test]
+fn a_vanished_day_of_identities_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let hand = Hand::at(1_000 * DAY);
+    let log = open_with(folder.path(), hand.options());
+    fill(&log, 0, 0..20);
+    hand.turn(DAY);
+    fill(&log, 1, 0..1);
+    drop(log);
+    fs::remove_dir_all(keyspace(folder.path(), 5)).unwrap();
+    let log = check(folder.path(), &["keyspace identities-1000"]);
     assert_eq!(ids(&log, 0, 0).len(), 20);
 }
 

@@ -111,7 +111,8 @@ fn a_locked_directory_is_refused() {
 fn a_newer_directory_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
-    std::fs::write(folder.path().join("format"), "riverrun local log, format 2\n").unwrap();
+    let newer = riverrun_log_local::schema::FORMAT_VERSION + 1;
+    std::fs::write(folder.path().join("format"), format!("riverrun local log, format {newer}\n")).unwrap();
     let Err(error) = LocalLog::open(folder.path(), Options::default()) else { panic!("it opened") };
     assert!(matches!(error, OpenError::Newer { .. }), "{error}");
 }

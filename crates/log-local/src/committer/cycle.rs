@@ -1,7 +1,5 @@
 //! One cycle of the committer: what it gathers, and the one place where it becomes durable.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
 use riverrun_event::Time;
@@ -13,7 +11,6 @@ use super::partition::Writer;
 use super::{Committer, Stop};
 use crate::sabotage;
 use crate::schema::KeyspaceId;
-use crate::stored::identity::{Identity, Seen};
 use crate::stored::{PartitionId, commit, marker};
 
 /// How long a sabotaged build waits between what must happen together: a crash falls into it sooner or later.
@@ -32,10 +29,8 @@ pub(crate) struct Cycle {
     pub(crate) state_changed: bool,
     /// Whether rows of the records keyspace changed.
     pub(crate) records_changed: bool,
-    /// The day whose identities it adds to.
-    pub(crate) day: Option<u32>,
-    /// Identities of this cycle; the snapshot does not have them.
-    pub(crate) seen: HashMap<Identity, Seen, BuildHasherDefault<IdentityHasher>>,
+    /// Identities of this cycle, as their row holds them.
+    pub(crate) identities: Vec<u8>,
     /// Positions of tasks, put last.
     pub(crate) positions: Vec<(Vec<u8>, [u8; 8])>,
     pub(crate) answers: Vec<Answer>,
@@ -59,8 +54,7 @@ impl Cycle {
             touched: Vec::new(),
             state_changed: false,
             records_changed: false,
-            day: None,
-            seen: HashMap::default(),
+            identities: Vec::new(),
             positions: Vec::new(),
             answers: Vec::new(),
             stored_bytes: 0,
@@ -95,11 +89,12 @@ impl Committer {
     /// bounds published. Nothing is answered before it returns. Returns the number of the log's last commit.
     pub(crate) fn commit(&mut self, cycle: &mut Cycle) -> Result<u64, Stop> {
         self.cut(cycle);
-        if cycle.batch.is_empty() && cycle.positions.is_empty() {
+        let recent_changed = self.put_recent(cycle);
+        if cycle.batch.is_empty() && cycle.positions.is_empty() && self.moved_day.is_none() {
             return Ok(self.row.number);
         }
         self.put_positions(cycle)?;
-        self.put_markers(cycle);
+        self.put_markers(cycle, recent_changed);
 
         let batch = std::mem::replace(&mut cycle.batch, self.log.store.batch());
         if sabotage::acknowledge_before_append() {
@@ -143,8 +138,19 @@ impl Committer {
         Ok(())
     }
 
+    /// Puts the identities of the cycle and deletes some that were moved; says whether there were any.
+    fn put_recent(&mut self, cycle: &mut Cycle) -> bool {
+        let (recent, keyspace) = (&mut self.deduplication.recent, &self.log.keyspaces.recent);
+        let mut changed = recent.delete_obsolete(&mut cycle.batch, keyspace);
+        if !cycle.identities.is_empty() && !sabotage::deduplication_in_memory_only() {
+            recent.put(&mut cycle.batch, keyspace, self.row.number + 1, &cycle.identities);
+            changed = true;
+        }
+        changed
+    }
+
     /// Every keyspace the cycle writes to learns the commit's number, and the commit row learns which ones those are.
-    fn put_markers(&mut self, cycle: &mut Cycle) {
+    fn put_markers(&mut self, cycle: &mut Cycle, recent_changed: bool) {
         self.row.number += 1;
         self.row.accepted = cycle.accepted;
         let keyspaces = &self.log.keyspaces;
@@ -159,7 +165,12 @@ impl Committer {
         if cycle.state_changed {
             mark(KeyspaceId::State, &keyspaces.state);
         }
-        if let Some((day, keyspace)) = cycle.day.and_then(|day| Some((day, self.deduplication.keyspace(day)?))) {
+        if recent_changed {
+            mark(KeyspaceId::Recent, &keyspaces.recent);
+        }
+        // Identities moved past the journal; from this commit on their keyspace must be there.
+        let moved = self.moved_day.take();
+        if let Some((day, keyspace)) = moved.and_then(|day| Some((day, self.deduplication.keyspace(day)?))) {
             mark(KeyspaceId::Identities(day), keyspace);
         }
         cycle.batch.put(&keyspaces.meta, &commit::encode_key(), &commit::encode_value(&self.row));
@@ -185,23 +196,4 @@ impl Committer {
 
 fn durability() -> Durability {
     if sabotage::no_sync() { Durability::Buffered } else { Durability::Synced }
-}
-
-/// Identities are hashes already; their first half is as good as any hash of them.
-#[derive(Default)]
-pub(crate) struct IdentityHasher(u64);
-
-impl Hasher for IdentityHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(half) = bytes.first_chunk::<8>() {
-            self.0 ^= u64::from_le_bytes(*half);
-        }
-    }
-
-    // An array hashes its length first; it tells nothing.
-    fn write_usize(&mut self, _length: usize) {}
 }

@@ -6,9 +6,11 @@ use super::cycle::{Answer, Cycle};
 use super::partition::Writer;
 use super::queue::DoorRequest;
 use super::{Committer, Stop};
+use crate::deduplication::day_of;
 use crate::prepare::{Part, Prepared};
 use crate::sabotage;
 use crate::stored::identity::{self, Seen};
+use crate::stored::recent;
 
 /// What is to become of one record.
 enum Outcome {
@@ -21,9 +23,12 @@ enum Outcome {
 impl Committer {
     pub(crate) fn append(&mut self, cycle: &mut Cycle, request: DoorRequest) -> Result<(), Stop> {
         let DoorRequest { prepared, identities, answer, permit, .. } = request;
+        if !identities.is_empty() {
+            self.deduplication.recent.open_day(day_of(cycle.accepted));
+        }
         let decided = match self.decide(cycle, &prepared, &identities)? {
             Ok(outcomes) => {
-                self.store(cycle, &prepared, &identities, &outcomes)?;
+                self.store(cycle, &prepared, &identities, &outcomes);
                 Ok(logged(&prepared, &outcomes, !identities.is_empty()))
             }
             Err(conflict) => {
@@ -41,8 +46,8 @@ impl Committer {
 
     /// Gives offsets to the records that are new. A conflict leaves no trace of the batch.
     fn decide(
-        &self,
-        cycle: &mut Cycle,
+        &mut self,
+        cycle: &Cycle,
         prepared: &Prepared,
         identities: &[(identity::Identity, identity::Content)],
     ) -> Result<Result<Vec<Outcome>, AppendError>, Stop> {
@@ -52,24 +57,20 @@ impl Committer {
         for index in 0..prepared.records.len() {
             let Some((slot, topic, id)) = place(prepared, index) else { continue };
             if let Some((identity, content)) = identities.get(index) {
-                let seen = match cycle.seen.get(identity) {
-                    Some(seen) => Some(*seen),
-                    None => self.deduplication.find(&cycle.snapshot, cycle.accepted, *identity)?,
-                };
-                match seen {
+                match self.deduplication.find(&cycle.snapshot, cycle.accepted, *identity)? {
                     Some(seen) if seen.content == *content => {
                         outcomes.push(Outcome::Seen(seen));
                         continue;
                     }
                     Some(seen) => {
-                        forget(cycle, identities, &outcomes);
+                        self.forget(identities, &outcomes);
                         let existing = topic.position(seen.partition.partition, seen.offset);
                         return Ok(Err(AppendError::Conflict { index, existing }));
                     }
                     None => {}
                 }
                 let offset = next.get(slot).copied().unwrap_or_default();
-                cycle.seen.insert(*identity, Seen { content: *content, partition: id, offset });
+                self.deduplication.recent.add(*identity, Seen { content: *content, partition: id, offset });
             }
             if let Some(next) = next.get_mut(slot) {
                 outcomes.push(Outcome::New(*next));
@@ -85,11 +86,11 @@ impl Committer {
         prepared: &Prepared,
         identities: &[(identity::Identity, identity::Content)],
         outcomes: &[Outcome],
-    ) -> Result<(), Stop> {
+    ) {
         let new = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::New(_))).count();
         self.log.metrics.duplicates.inc_by((outcomes.len() - new) as u64);
         if new == 0 {
-            return Ok(());
+            return;
         }
         if new == outcomes.len() {
             prepared.parts.iter().for_each(|part| self.add_part(cycle, prepared, part));
@@ -97,27 +98,16 @@ impl Committer {
             without_seen(prepared, outcomes).iter().for_each(|part| self.add_part(cycle, prepared, part));
         }
         cycle.records += new as u64;
-        self.put_identities(cycle, prepared, identities, outcomes)
+        put_identities(cycle, prepared, identities, outcomes);
     }
 
-    fn put_identities(
-        &mut self,
-        cycle: &mut Cycle,
-        prepared: &Prepared,
-        identities: &[(identity::Identity, identity::Content)],
-        outcomes: &[Outcome],
-    ) -> Result<(), Stop> {
-        if identities.is_empty() {
-            return Ok(());
+    /// Takes the identities of a refused batch back.
+    fn forget(&mut self, identities: &[(identity::Identity, identity::Content)], outcomes: &[Outcome]) {
+        for ((identity, _), outcome) in identities.iter().zip(outcomes) {
+            if matches!(outcome, Outcome::New(_)) {
+                self.deduplication.recent.forget(*identity);
+            }
         }
-        let day = self.deduplication.open_day(&self.log.store, cycle.accepted, self.row.number + 1)?;
-        for (index, ((identity, content), outcome)) in identities.iter().zip(outcomes).enumerate() {
-            let (Outcome::New(offset), Some((_, _, id))) = (outcome, place(prepared, index)) else { continue };
-            let seen = Seen { content: *content, partition: id, offset: *offset };
-            self.deduplication.put(&mut cycle.batch, day, *identity, &seen);
-        }
-        cycle.day = Some(day);
-        Ok(())
     }
 
     /// Adds one part to its partition and marks both as changed.
@@ -147,12 +137,17 @@ fn place(prepared: &Prepared, index: usize) -> Option<(usize, &crate::directory:
     Some((slot, topic, *id))
 }
 
-/// Takes the identities of a refused batch back.
-fn forget(cycle: &mut Cycle, identities: &[(identity::Identity, identity::Content)], outcomes: &[Outcome]) {
-    for ((identity, _), outcome) in identities.iter().zip(outcomes) {
-        if matches!(outcome, Outcome::New(_)) {
-            cycle.seen.remove(identity);
-        }
+/// Adds the identities of what is new to the cycle's row.
+fn put_identities(
+    cycle: &mut Cycle,
+    prepared: &Prepared,
+    identities: &[(identity::Identity, identity::Content)],
+    outcomes: &[Outcome],
+) {
+    for (index, ((identity, content), outcome)) in identities.iter().zip(outcomes).enumerate() {
+        let (Outcome::New(offset), Some((_, _, id))) = (outcome, place(prepared, index)) else { continue };
+        let seen = Seen { content: *content, partition: id, offset: *offset };
+        recent::encode_entry(&mut cycle.identities, *identity, &seen);
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Committer {
     pub(crate) partitions: HashMap<PartitionId, PartitionState>,
     pub(crate) tasks: HashMap<GroupTask, TaskRow>,
     pub(crate) deduplication: Deduplication,
+    /// A day whose keyspace got identities that no commit has marked yet.
+    pub(crate) moved_day: Option<u32>,
     pub(crate) head: HeadFiles,
     /// When the head must be written; `None` while it is as the log.
     pub(crate) head_due: Option<Instant>,
@@ -95,6 +97,8 @@ impl Committer {
         for control in taken.controls {
             self.control(control)?;
         }
+        // Before the cycle takes its snapshot, which must show what is no longer in memory.
+        self.move_identities(false)?;
         let retention = started >= self.retention_due;
         if !taken.requests.is_empty() || retention {
             let cycle = answers.insert(self.cycle());
@@ -116,6 +120,16 @@ impl Committer {
             self.log.metrics.cycle_bytes.observe(taken.bytes as f64);
         }
         self.upkeep()
+    }
+
+    /// Takes note of identities that were moved to their day, and begins to move the next. One day at a time: what was moved is
+    /// marked by the next commit.
+    fn move_identities(&mut self, ending: bool) -> Result<(), Stop> {
+        if self.moved_day.is_none() {
+            self.moved_day = self.deduplication.moved(ending)?;
+        }
+        self.deduplication.recent.close_full(ending);
+        self.deduplication.begin_to_move(&self.log.store, self.row.number + 1)
     }
 
     /// A cycle that starts now. Accept times never go back, whatever the clock does.
@@ -149,11 +163,27 @@ impl Committer {
         Ok(())
     }
 
-    /// A clean end: the head says everything.
+    /// A clean end: the head says everything, and the next opening has little to read back.
     fn close(mut self) {
-        if let Err(stop) = self.write_head() {
+        if let Err(stop) = self.settle().and_then(|()| self.write_head()) {
             self.stop(&stop, None);
         }
+    }
+
+    /// Moves all identities to their days, and all rows out of the journal.
+    fn settle(&mut self) -> Result<(), Stop> {
+        self.move_identities(true)?;
+        loop {
+            self.move_identities(true)?;
+            if self.moved_day.is_none() && !self.deduplication.recent.has_obsolete() {
+                break;
+            }
+            let mut cycle = self.cycle();
+            self.commit(&mut cycle)?;
+        }
+        let keyspaces = &self.log.keyspaces;
+        let all = [&keyspaces.meta, &keyspaces.records, &keyspaces.state, &keyspaces.recent];
+        Ok(self.log.store.flush(all.into_iter().chain(self.deduplication.keyspaces()))?)
     }
 
     /// Fail-stop: durability is in doubt, so nothing is acknowledged any more. Readers go on.

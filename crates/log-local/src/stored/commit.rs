@@ -44,6 +44,7 @@ pub(crate) fn encode_value(row: &CommitRow) -> Vec<u8> {
             KeyspaceId::Records => (1, 0),
             KeyspaceId::State => (2, 0),
             KeyspaceId::Identities(day) => (3, day),
+            KeyspaceId::Recent => (4, 0),
         };
         out.push(kind);
         out.extend(day.to_be_bytes());
@@ -70,6 +71,7 @@ pub(crate) fn decode_value(bytes: &[u8]) -> Result<CommitRow, Undecodable> {
             1 => KeyspaceId::Records,
             2 => KeyspaceId::State,
             3 => KeyspaceId::Identities(day),
+            4 => KeyspaceId::Recent,
             _ => return Err(cursor.error("an unknown keyspace")),
         };
         row.keyspaces.insert(keyspace, cursor.u64()?);

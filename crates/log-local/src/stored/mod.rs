@@ -10,6 +10,7 @@ pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod partition;
 pub(crate) mod position;
+pub(crate) mod recent;
 pub(crate) mod state;
 pub(crate) mod task;
 pub(crate) mod topic;

@@ -37,6 +37,13 @@ pub(crate) const UNREADABLE: &str = "RR0017";
 /// A YAML alias or tag that means nothing here.
 pub(crate) const YAML_FEATURE: &str = "RR0018";
 
+/// A test file that cannot be read; printed without a snippet.
+pub(crate) const TEST_UNREADABLE: &str = "RR0040";
+/// Fields of a test that do not go together.
+pub(crate) const TEST_FIELDS: &str = "RR0041";
+/// A test that cannot fail.
+pub(crate) const TEST_EMPTY: &str = "RR0042";
+
 /// A topic that nothing reads or writes.
 pub(crate) const UNUSED_TOPIC: &str = "RR0050";
 /// A model that no snapshot takes.

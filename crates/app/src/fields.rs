@@ -35,7 +35,7 @@ impl Section {
     }
 }
 
-const fn field(
+pub(crate) const fn field(
     name: &'static str,
     takes: &'static str,
     default: &'static str,

@@ -22,6 +22,7 @@ mod render;
 mod settings;
 mod source;
 mod spelling;
+mod test_file;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -29,7 +30,11 @@ mod yaml;
 pub use app::{App, LoadError, UnregisteredTransformer};
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use init::{InitError, Sample, init};
-pub use reference::reference;
+pub use reference::{reference, test_reference};
 pub use render::Color;
 pub use settings::{LogSetting, Secret, Settings, Token};
 pub use source::{Place, Source, Span};
+pub use test_file::{
+    Aspect, ClockMove, ExpectedField, ExpectedRecord, ExpectedTopic, Given, GivenData, Test, TestFile, TestFileError,
+    TestStep,
+};

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::fields::SECTIONS;
+use crate::fields::{SECTIONS, Section};
+use crate::test_file;
 
 const OPENING: &str = "# The app file
 
@@ -31,8 +32,30 @@ expressions and fields; `$${` stands for the text `${`. What they give is never 
 /// The reference as Markdown: docs/app-file.md.
 #[must_use]
 pub fn reference() -> String {
-    let mut text = OPENING.to_owned();
-    for section in SECTIONS {
+    tables(OPENING, SECTIONS)
+}
+
+const TEST_OPENING: &str = "# The test file
+
+<!-- Printed from crates/app/src/test_file/fields.rs. To change it, change the table there and run
+     `RIVERRUN_BLESS=1 cargo test -p riverrun-app reference`. -->
+
+A file `*.test.yaml` beside the app file, or in its folder `tests/`, holds tests that `riverrun test` runs. [Testing](testing.md) shows how they are
+written; this page has every field. Names, durations and the like look as in [the app file](app-file.md).
+
+Data is written in YAML and sent as JSON: plain numbers, `true`, `false` and `null` are what JSON has under that name, everything else is text, and
+so is everything in quotes. `${...}` is not filled in.
+";
+
+/// The reference of test files as Markdown: docs/test-file.md.
+#[must_use]
+pub fn test_reference() -> String {
+    tables(TEST_OPENING, test_file::fields::SECTIONS)
+}
+
+fn tables(opening: &str, sections: &[&Section]) -> String {
+    let mut text = opening.to_owned();
+    for section in sections {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n## `{}`\n\n{}\n\n", section.path, section.meaning);
         text.push_str("| field | takes | without it | meaning | example |\n|---|---|---|---|---|\n");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    check, consumers, dead_letters, demo, describe, init, publish, replay, run, status, tail, verify,
+    check, consumers, dead_letters, demo, describe, init, publish, replay, run, status, tail, test, verify,
 };
 use crate::terminal::ColorChoice;
 
@@ -26,6 +26,7 @@ const AFTER_HELP: &str = "\
 First steps:
   riverrun demo flights                  see it work on real data, in a few seconds
   riverrun init --from orders.ndjson     write an app file that fits a sample of events
+  riverrun test                          run the app's own tests
   riverrun run                           start what it declares
   riverrun publish orders orders.ndjson  send events, from a second terminal
   riverrun tail orders-enriched          see what the pipeline made of them
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     Run(run::RunArguments),
     /// Check the app file and report every mistake in it.
     Check(check::CheckArguments),
+    /// Run the app's own tests: events in, events out, no server.
+    Test(test::TestArguments),
     /// Print the topology the app file declares.
     Describe(describe::DescribeArguments),
     /// Publish NDJSON lines to a topic.

@@ -11,6 +11,7 @@ pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod tail;
+pub(crate) mod test;
 pub(crate) mod verify;
 
 use crate::arguments::{Arguments, Command, GlobalOptions};
@@ -39,6 +40,7 @@ pub(crate) fn execute(arguments: Arguments, terminal: &Terminal) -> Result<(), F
     match command {
         Command::Init(arguments) => init::execute(session, &arguments),
         Command::Check(arguments) => check::execute(session, &arguments),
+        Command::Test(arguments) => test::execute(session, &arguments),
         Command::Describe(arguments) => describe::execute(session, &arguments),
         Command::Verify(arguments) => verify::execute(session, &arguments),
         Command::Run(arguments) => in_runtime(run::execute(session, arguments)),

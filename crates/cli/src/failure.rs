@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Report(Box<Report>),
     /// The command has shown what is wrong as its result (`check`, `verify`); only the exit code is left to say it.
     AlreadyShown,
+    /// The command has shown what is wrong with what it was given (`test` with a bad test file): exit code 2.
+    BadInputShown,
     /// Whoever read our output has had enough (`riverrun tail ... | head`). Not an error.
     PipeClosed,
 }
@@ -81,6 +83,7 @@ impl Failure {
                 ExitCode::from(report.exit_code)
             }
             Self::AlreadyShown => ExitCode::FAILURE,
+            Self::BadInputShown => ExitCode::from(2),
             Self::PipeClosed => ExitCode::SUCCESS,
         }
     }

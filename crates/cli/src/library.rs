@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 pub(crate) use riverrun::server::Announcement;
+pub(crate) use riverrun::testing::{Report as TestReport, TestOutcome};
 pub(crate) use riverrun::topology::{DescribeFormat, Expression, Topic};
 pub(crate) use riverrun::{
-    App, Diagnostics, PipelineName, Sample, ServeOptions, Server, Time, TopicName, Topology, VerifyReport, init,
+    App, Diagnostics, PipelineName, Sample, ServeOptions, Server, TestFile, Time, TopicName, Topology, VerifyReport,
+    init,
 };
 
+use riverrun::testing::DriverError;
 use riverrun::topology::Draft;
-use riverrun::{Color, EnsureError, Key, LoadError, RawEvent, ServeError, StartError};
+use riverrun::{Color, EnsureError, Key, LoadError, RawEvent, ServeError, StartError, TestFileError};
 
 use crate::commands::Session;
 use crate::failure::{Failure, Report};
@@ -62,7 +65,38 @@ pub(crate) fn check(path: &Path) -> Result<Checked, Failure> {
 
 /// Diagnostics for people.
 pub(crate) fn rendered(diagnostics: &Diagnostics, palette: Palette) -> String {
-    diagnostics.render(if palette.is_colored() { Color::Always } else { Color::Never })
+    diagnostics.render(color(palette))
+}
+
+/// Colours as the library wants them.
+pub(crate) fn color(palette: Palette) -> Color {
+    if palette.is_colored() { Color::Always } else { Color::Never }
+}
+
+/// Loads a test file of an app; inside, all of its mistakes.
+///
+/// # Errors
+/// When it cannot be read at all.
+pub(crate) fn load_tests(path: &Path, app: &App) -> Result<Result<TestFile, Diagnostics>, Report> {
+    match TestFile::load(path, app.topology()) {
+        Ok(file) => Ok(Ok(file)),
+        Err(TestFileError::Invalid(diagnostics)) => Ok(Err(diagnostics)),
+        Err(TestFileError::Unreadable { path, reason }) => {
+            let message = format!("the test file {} cannot be read: {reason}", path.display());
+            Err(Report::new("RR0040", message).usage())
+        }
+    }
+}
+
+/// Runs the tests of a file whose name is wanted.
+///
+/// # Errors
+/// When the app cannot run at all.
+pub(crate) fn run_tests(app: &App, file: &TestFile, wanted: impl Fn(&str) -> bool) -> Result<TestReport, Report> {
+    TestReport::of(app, file, wanted).map_err(|error| match error {
+        DriverError::Start(StartError::Topology(_)) => Report::new("RR0014", error.to_string()),
+        error => Report::new("RR0418", error.to_string()),
+    })
 }
 
 fn unreadable(path: &Path, reason: &std::io::Error) -> Report {

@@ -6,8 +6,20 @@ mod binary;
 use binary::Place;
 use serde_json::Value;
 
-const COMMANDS: [&str; 11] =
-    ["init", "run", "check", "describe", "publish", "tail", "replay", "dead-letters", "verify", "status", "demo"];
+const COMMANDS: [&str; 12] = [
+    "init",
+    "run",
+    "check",
+    "test",
+    "describe",
+    "publish",
+    "tail",
+    "replay",
+    "dead-letters",
+    "verify",
+    "status",
+    "demo",
+];
 
 #[test]
 fn every_command_explains_itself() {

@@ -10,6 +10,7 @@ use crate::server::{ServeError, ServeOptions, Server};
 use crate::transform::{Transform, Typed};
 
 /// An app, ready to be started.
+#[derive(Clone)]
 pub struct App {
     declared: riverrun_app::App,
     unused: Vec<String>,
@@ -89,6 +90,10 @@ impl App {
             tracing::warn!(transformer = name, "no pipeline names this transformer");
         }
         Server::start(self.declared, options).await
+    }
+
+    pub(crate) fn lacking_transformers(&self) -> Vec<riverrun_app::UnregisteredTransformer> {
+        self.declared.unregistered_transformers()
     }
 
     pub(crate) fn into_topology(self) -> Topology {

@@ -8,6 +8,7 @@
 mod claim;
 pub mod commit;
 pub mod dead_letter;
+mod execution;
 pub mod metrics;
 pub mod models;
 pub mod overlay;

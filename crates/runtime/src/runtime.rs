@@ -1,7 +1,6 @@
 //! Starts and stops everything that runs: models, pipelines, replays; and says how they are.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -10,6 +9,7 @@ use riverrun_log::{GroupName, Log, Membership, Retention, TaskId, TaskInputs, To
 use riverrun_topology::{Pipeline, Topology, TopologyError};
 use tokio::sync::watch;
 
+use crate::execution::Execution;
 use crate::metrics::Metrics;
 use crate::models::{Feed, Frontier, ModelStore, is_own};
 use crate::progress::Progress;
@@ -61,6 +61,7 @@ pub struct Runtime {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) models: Arc<ModelStore>,
     pub(crate) options: RuntimeOptions,
+    execution: Execution,
     pub(crate) shutdown: watch::Sender<bool>,
     pub(crate) running: BTreeMap<PipelineName, Arc<Progress>>,
     pub(crate) started_models: Mutex<BTreeMap<ModelName, Arc<Progress>>>,
@@ -77,6 +78,27 @@ impl Runtime {
     /// # Errors
     /// [`StartError`] when it cannot run; nothing runs then.
     pub async fn start(
+        topology: Arc<Topology>,
+        log: Arc<dyn Log>,
+        options: RuntimeOptions,
+    ) -> Result<Self, StartError> {
+        Self::start_in(Execution::Threads, topology, log, options).await
+    }
+
+    /// The same without threads, for tests: workers run on the caller's thread, while the `LocalSet` this is called in runs.
+    ///
+    /// # Errors
+    /// [`StartError`] when it cannot run; nothing runs then.
+    pub async fn start_local(
+        topology: Arc<Topology>,
+        log: Arc<dyn Log>,
+        options: RuntimeOptions,
+    ) -> Result<Self, StartError> {
+        Self::start_in(Execution::Local, topology, log, options).await
+    }
+
+    async fn start_in(
+        execution: Execution,
         topology: Arc<Topology>,
         log: Arc<dyn Log>,
         options: RuntimeOptions,
@@ -98,6 +120,7 @@ impl Runtime {
             topology,
             log,
             options,
+            execution,
             shutdown: watch::Sender::new(false),
             running: BTreeMap::new(),
             started_models: Mutex::default(),
@@ -203,7 +226,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// Starts the workers of a group, each on a thread of its own.
+    /// Starts the workers of a group.
     pub(crate) fn spawn<W: Work>(
         &self,
         work: W,
@@ -225,16 +248,8 @@ impl Runtime {
                 metrics: self.options.metrics.clone(),
                 shutdown: self.shutdown.subscribe(),
             };
-            let executor = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-            let thread = std::thread::Builder::new().name(format!("{label}-{seat}"));
-            let progress = Arc::clone(progress);
-            let thread = thread.spawn(move || {
-                // A worker owns all it touches, and the log keeps only what was committed.
-                if catch_unwind(AssertUnwindSafe(|| executor.block_on(worker.run()))).is_err() {
-                    progress.stop("a worker panicked; its message is on the error output");
-                }
-            })?;
-            self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+            let thread = self.execution.start(format!("{label}-{seat}"), worker, Arc::clone(progress))?;
+            self.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(thread);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The app as its users see it, without disk or network: orders in, scored orders out.
 #![allow(clippy::unwrap_used, reason = "a test says so by failing")]
 
-use riverrun::testing::Driver;
+use riverrun::testing::{Driver, run_file};
 use riverrun::{App, Event};
 use scored::{Order, Risk, Scored};
 
@@ -44,4 +44,10 @@ fn an_order_that_does_not_fit_is_set_aside_and_its_account_goes_on() {
     driver.publish("orders", order("ada", 10.0)).unwrap();
     assert_eq!(driver.read::<Scored>("scored-orders").unwrap().len(), 1);
     assert_eq!(driver.dead_letters("scored").unwrap().len(), 1);
+}
+
+#[test]
+fn the_tests_of_the_app_file_pass() {
+    let app = App::load(concat!(env!("CARGO_MANIFEST_DIR"), "/riverrun.yaml")).unwrap().transform("risk", Risk);
+    run_file(&app, concat!(env!("CARGO_MANIFEST_DIR"), "/orders.test.yaml")).unwrap();
 }

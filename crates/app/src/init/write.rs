@@ -27,6 +27,7 @@ pub(super) fn hello(app: &AppName) -> String {
 #   riverrun tail polite-greetings
 ",
     );
+    text.push_str(TESTS);
     text
 }
 
@@ -70,8 +71,11 @@ pub(super) fn fitted(app: &AppName, file: &str, proposal: &Proposal) -> String {
             "# `publish` sends every line to the topic it names; POST /events finds each event's topic by `accept`.\n",
         );
     }
+    text.push_str(TESTS);
     text
 }
+
+const TESTS: &str = "# Its own tests are `*.test.yaml` files beside this one: `riverrun test` runs them, docs/testing.md shows how they look.\n";
 
 fn opening(app: &AppName) -> String {
     let mut text = "\

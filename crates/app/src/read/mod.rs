@@ -9,13 +9,13 @@ mod settings;
 mod step;
 mod substitution;
 mod topic;
-mod unit;
+pub(crate) mod unit;
 mod value;
 
 pub(crate) use app::{Parts, app};
 pub(crate) use model::ModelPart;
 pub(crate) use pipeline::PipelinePart;
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Fields, Reader};
 
 use crate::source::Span;
 

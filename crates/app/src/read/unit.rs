@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 /// What a duration looks like, for messages.
-pub(super) const DURATION: &str = "a duration such as 7d, 12h, 30m, 10s or 250ms";
+pub(crate) const DURATION: &str = "a duration such as 7d, 12h, 30m, 10s or 250ms";
 /// What a size looks like, for messages.
 pub(super) const SIZE: &str = "a size such as 10GiB, 500MB or 1024";
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (count, unit) = split(text)?;
     let milliseconds = match unit {
         "ms" => 1,

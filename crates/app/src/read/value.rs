@@ -53,7 +53,7 @@ impl Reader<'_> {
     }
 
     /// A text that `parse` understands; its error says why not.
-    pub(super) fn parsed<T>(
+    pub(crate) fn parsed<T>(
         &mut self,
         node: &Node,
         expected: &str,
@@ -79,7 +79,7 @@ impl Reader<'_> {
     }
 
     /// A name that stands as a value.
-    pub(super) fn name<N>(
+    pub(crate) fn name<N>(
         &mut self,
         node: &Node,
         what: &str,
@@ -103,7 +103,7 @@ impl Reader<'_> {
     }
 
     /// A name that stands in front of a colon; nothing is filled in there.
-    pub(super) fn key_name<N>(
+    pub(crate) fn key_name<N>(
         &mut self,
         name: &str,
         span: Span,

@@ -5,6 +5,7 @@ mod documents;
 mod loads;
 mod mistakes;
 mod rendering;
+mod test_files;
 mod twenty;
 mod warnings;
 

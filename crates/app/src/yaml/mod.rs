@@ -11,4 +11,4 @@ mod syntax;
 mod tests;
 
 pub(crate) use build::parse;
-pub(crate) use node::{Entry, Node, Value};
+pub(crate) use node::{Entry, Node, Scalar, Value};

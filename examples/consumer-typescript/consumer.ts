@@ -146,11 +146,19 @@ async function run(reader: Reader, stopping: AbortSignal): Promise<void> {
       if (error instanceof Refused && !error.isPassing()) {
         throw error;
       }
-      console.error(`trying again in ${pause} ms: ${String(error)}`);
+      console.error(`trying again in ${pause} ms: ${reason(error)}`);
       await sleep(pause, stopping);
       pause = Math.min(pause * 2, PAUSE_MS[1]);
     }
   }
+}
+
+/** What happened; fetch says only that it failed, and keeps why as the cause. */
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) {
+    return String(error);
+  }
+  return error.cause === undefined ? error.message : `${error.message}: ${reason(error.cause)}`;
 }
 
 /** Waits, or not any longer when the program is to stop. */
@@ -189,10 +197,10 @@ async function main(): Promise<void> {
   }
   const reader = new Reader(options(), stop.signal);
   await run(reader, stop.signal);
-  await reader.leave();
+  await reader.leave().catch((error: unknown) => console.error(`left without saying so: ${reason(error)}`));
 }
 
 main().catch((error: unknown) => {
-  console.error(`error: ${String(error)}`);
+  console.error(`error: ${reason(error)}`);
   process.exit(1);
 });

@@ -11,6 +11,7 @@ use crate::programs::Programs;
 /// A running server. It ends, and its directory goes, when this value does.
 pub(crate) struct Served {
     server: Server,
+    launch: Launch,
     address: SocketAddr,
     /// Removed after the server has ended: fields are dropped in order.
     _directory: TempDir,
@@ -37,7 +38,26 @@ impl Served {
         };
         let mut server = Server::spawn(&launch)?;
         let address = server.wait_ready(&programs.interruption)?;
-        Ok(Self { server, address, _directory: directory })
+        Ok(Self { server, launch, address, _directory: directory })
+    }
+
+    /// kill -9, and the same again: same directory, same address.
+    ///
+    /// # Errors
+    /// [`Failure::Broken`] when it does not come up.
+    pub(crate) fn kill_and_start(mut self, programs: &Programs) -> Result<Self, Failure> {
+        self.server.kill()?;
+        // The last word is where it listens; the first time that was any free port.
+        self.launch.arguments.pop();
+        self.launch.arguments.push(self.address.to_string().into());
+        self.server = Server::spawn(&self.launch)?;
+        self.server.wait_ready(&programs.interruption)?;
+        Ok(self)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where it is served, such as `http://127.0.0.1:4711`.

@@ -137,7 +137,8 @@ fn read_response(stream: &mut impl BufRead) -> io::Result<(Response, bool)> {
             headers.push((name.trim().to_ascii_lowercase(), value.trim().to_ascii_lowercase()));
         }
         if status >= 200 {
-            let (body, has_end) = read_body(stream, &headers)?;
+            let has_body = !matches!(status, 204 | 304);
+            let (body, has_end) = if has_body { read_body(stream, &headers)? } else { (Vec::new(), true) };
             let closes = headers.iter().any(|(name, value)| name == "connection" && value == "close");
             return Ok((Response { status, body }, has_end && !closes));
         }
@@ -212,6 +213,7 @@ mod tests {
         );
         check("HTTP/1.1 413 Too Large\r\nConnection: close\r\ncontent-length: 1\r\n\r\nx", 413, "x", false);
         check("HTTP/1.1 200 OK\r\n\r\nall", 200, "all", false);
+        check("HTTP/1.1 204 No Content\r\n\r\nHTTP", 204, "", true);
         check("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", 200, "", true);
     }
 

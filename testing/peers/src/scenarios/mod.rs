@@ -1,6 +1,7 @@
 //! The scenarios, a file each.
 
 mod cloudevents;
+mod consumers;
 mod json;
 
 use riverrun_torture::failure::Failure;
@@ -12,4 +13,5 @@ use crate::score::Score;
 pub(crate) type Run = fn(&Programs) -> Result<Score, Failure>;
 
 /// Every scenario with its name.
-pub(crate) const SCENARIOS: &[(&str, Run)] = &[("json", json::run), ("cloudevents", cloudevents::run)];
+pub(crate) const SCENARIOS: &[(&str, Run)] =
+    &[("json", json::run), ("cloudevents", cloudevents::run), ("consumers", consumers::run)];

@@ -40,5 +40,11 @@ pub const CONTEXT_VALUE_BYTES_MAX: usize = 4 * 1024;
 pub const NAME_BYTES_MAX: usize = 200;
 /// Longest expression in the app file, in bytes of source.
 pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
+/// Fields within fields of a GraphQL operation.
+pub const GRAPHQL_DEPTH_MAX: usize = 12;
+/// What the fields of a GraphQL operation may cost together.
+pub const GRAPHQL_COMPLEXITY_MAX: usize = 1_000;
+/// Most aliases of a GraphQL operation.
+pub const GRAPHQL_ALIASES_MAX: usize = 30;
 /// Most partitions of one topic.
 pub const PARTITIONS_MAX: u32 = 1_024;

@@ -132,6 +132,11 @@ impl Acceptor {
         self.topics.get(name).ok_or_else(|| self.unknown_topic(name))
     }
 
+    /// The declared topics, by name.
+    pub fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.values()
+    }
+
     /// The refusal of a topic that does not exist, with those that do.
     #[must_use]
     pub fn unknown_topic(&self, name: &str) -> AcceptError {

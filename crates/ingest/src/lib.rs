@@ -8,6 +8,7 @@
 pub mod accept;
 pub mod cloudevents;
 pub mod consumers;
+pub mod graphql;
 pub mod http;
 pub mod json;
 pub mod metrics;

@@ -69,7 +69,7 @@ fn data(event: &Event, out: &mut Vec<u8>) {
         return;
     }
     match std::str::from_utf8(data) {
-        Ok(text) if event.content_type.as_deref().is_some_and(is_text) => member("data", text, out),
+        Ok(text) if is_text(event) => member("data", text, out),
         _ => {
             out.extend_from_slice(b",\"data_base64\":\"");
             out.extend_from_slice(STANDARD.encode(data).as_bytes());
@@ -78,8 +78,12 @@ fn data(event: &Event, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether a media type is text in UTF-8.
-fn is_text(media_type: &str) -> bool {
+/// Whether the data is declared to be JSON or other text in UTF-8.
+pub(crate) fn is_text(event: &Event) -> bool {
+    event.is_json() || event.content_type.as_deref().is_some_and(is_text_type)
+}
+
+fn is_text_type(media_type: &str) -> bool {
     let mut parts = media_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
     let charset = parts.find_map(|parameter| {

@@ -38,12 +38,12 @@ pub struct Received {
 }
 
 impl Received {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { event: Event::new("", "", ""), partition_key: None, bare: false, data_checked: false }
     }
 
     /// Adds an attribute that is none of the context attributes.
-    fn extension(&mut self, name: &str, value: &str) -> Result<(), DecodeError> {
+    pub(crate) fn extension(&mut self, name: &str, value: &str) -> Result<(), DecodeError> {
         match name {
             POSITION => Ok(()),
             PARTITION_KEY if self.partition_key.is_some() => Err(DecodeError::Repeated(name.to_owned())),
@@ -57,7 +57,7 @@ impl Received {
     }
 
     /// Sets the context attribute `name` from its text; false when `name` is no context attribute.
-    fn context(&mut self, name: &str, value: &str) -> Result<bool, DecodeError> {
+    pub(crate) fn context(&mut self, name: &str, value: &str) -> Result<bool, DecodeError> {
         let event = &mut self.event;
         match name {
             "specversion" if value == "1.0" => {}
@@ -108,7 +108,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    fn invalid(attribute: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(attribute: &str, message: impl Into<String>) -> Self {
         // 64 characters: enough to recognise it; the sender chose the name.
         Self::Attribute { attribute: attribute.chars().take(64).collect(), message: message.into() }
     }

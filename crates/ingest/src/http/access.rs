@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::uri::{Authority, Uri};
 use riverrun_event::Verb;
 
@@ -96,10 +96,40 @@ impl Access {
     /// [`AccessError::Host`] and [`AccessError::Token`] say what is missing.
     pub fn caller(&self, uri: &Uri, headers: &HeaderMap) -> Result<Caller, AccessError> {
         self.check_host(uri, headers)?;
-        self.known(headers)
+        self.known(headers.get(AUTHORIZATION).map(|value| value.as_bytes()))
     }
 
-    fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessError> {
+    /// Who shows this value of `Authorization`.
+    ///
+    /// # Errors
+    /// [`AccessError::Token`].
+    pub(crate) fn known(&self, authorization: Option<&[u8]>) -> Result<Caller, AccessError> {
+        if self.tokens.is_empty() {
+            return Ok(Caller::anyone());
+        }
+        let shown = authorization.and_then(bearer);
+        // Nothing shown is never a token, not even one that was declared empty.
+        let shown = shown.filter(|shown| !shown.is_empty()).ok_or(AccessError::Token)?;
+        let hash = blake3::hash(shown);
+        // Hashes are compared in constant time, and all of them: the time taken tells nothing.
+        let known = self.tokens.iter().fold(None, |known, token| if token.hash == hash { Some(token) } else { known });
+        known.map(|token| Caller::new(Arc::clone(&token.grant))).ok_or(AccessError::Token)
+    }
+
+    /// Refuses the origin of a page that is neither this server's own nor on a configured host. What is no browser sends none.
+    pub(crate) fn check_origin(&self, headers: &HeaderMap) -> Result<(), String> {
+        let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+        let origin = origin.to_str().unwrap_or("?");
+        let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")).unwrap_or_default();
+        let called = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let is_own = !authority.is_empty() && authority.eq_ignore_ascii_case(called);
+        let is_configured =
+            host_of(authority).is_some_and(|host| self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)));
+        if is_own || is_configured { Ok(()) } else { Err(origin.chars().take(200).collect()) }
+    }
+
+    /// Refuses a request for another host.
+    pub(super) fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessError> {
         let mut stated = headers.get_all(HOST).iter();
         let (first, second) = (stated.next(), stated.next());
         let text = first.and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -123,19 +153,6 @@ impl Access {
         // Whoever listens on all addresses is called by any of them; an address, unlike a name, cannot be rebound.
         host.parse::<IpAddr>()
             .is_ok_and(|address| address.is_loopback() || address == self.listen || self.listen.is_unspecified())
-    }
-
-    fn known(&self, headers: &HeaderMap) -> Result<Caller, AccessError> {
-        if self.tokens.is_empty() {
-            return Ok(Caller::anyone());
-        }
-        let shown = headers.get(AUTHORIZATION).map(|value| value.as_bytes()).and_then(bearer);
-        // Nothing shown is never a token, not even one that was declared empty.
-        let shown = shown.filter(|shown| !shown.is_empty()).ok_or(AccessError::Token)?;
-        let hash = blake3::hash(shown);
-        // Hashes are compared in constant time, and all of them: the time taken tells nothing.
-        let known = self.tokens.iter().fold(None, |known, token| if token.hash == hash { Some(token) } else { known });
-        known.map(|token| Caller::new(Arc::clone(&token.grant))).ok_or(AccessError::Token)
     }
 }
 

@@ -11,12 +11,15 @@ const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 const LARGEST_BODIES: usize = 4;
 /// Readers at once. Each holds up to one page of events, so all together hold about as much as the bodies may.
 pub const READERS_MAX: usize = 512;
+/// WebSockets at once: as many as there may be readers, and as many that only wait.
+pub const SOCKETS_MAX: usize = 2 * READERS_MAX;
 
 /// The budgets of one server.
 #[derive(Debug)]
 pub struct Admission {
     bodies: Arc<Semaphore>,
     readers: Arc<Semaphore>,
+    sockets: Arc<Semaphore>,
 }
 
 /// Bytes a request has been granted; given back when dropped.
@@ -38,6 +41,7 @@ impl Admission {
         Self {
             bodies: Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))),
             readers: Arc::new(Semaphore::new(READERS_MAX)),
+            sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
         }
     }
 
@@ -47,6 +51,11 @@ impl Admission {
         Room { bodies: Arc::clone(&self.bodies), permit: None }
     }
 
+    /// A WebSocket's place; given back when dropped.
+    pub(crate) fn socket(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.sockets).try_acquire_owned().ok()
+    }
+
     /// A reader's place; given back when dropped.
     pub(super) fn reader(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.readers).try_acquire_owned().ok()
@@ -54,6 +63,15 @@ impl Admission {
 }
 
 impl Room {
+    /// Asks for `more` bytes of room.
+    ///
+    /// # Errors
+    /// [`NoRoom`] as for [`Self::grow_to`].
+    pub fn grow_by(&mut self, more: usize) -> Result<(), NoRoom> {
+        let granted = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        self.grow_to(granted.saturating_add(more))
+    }
+
     /// Asks for more room, until it is `bytes`.
     ///
     /// # Errors

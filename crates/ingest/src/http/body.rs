@@ -60,17 +60,17 @@ impl From<NoRoom> for BodyError {
 }
 
 /// A body, with the room it takes.
-pub(super) struct ReceivedBody {
+pub(crate) struct ReceivedBody {
     /// The bytes, decompressed.
-    pub(super) bytes: Bytes,
+    pub(crate) bytes: Bytes,
     /// How many bytes were sent.
-    pub(super) sent: usize,
+    pub(crate) sent: usize,
     /// Keeps the bytes counted until the request is answered.
-    pub(super) _room: Room,
+    pub(crate) room: Room,
 }
 
 /// Receives the body of a request; it may have `bytes_max` bytes, as sent and after decompression.
-pub(super) async fn receive(
+pub(crate) async fn receive(
     headers: &HeaderMap,
     body: Body,
     bytes_max: usize,
@@ -101,7 +101,7 @@ pub(super) async fn receive(
             decoded
         }
     };
-    Ok(ReceivedBody { bytes, sent, _room: room })
+    Ok(ReceivedBody { bytes, sent, room })
 }
 
 fn announced(headers: &HeaderMap) -> Option<usize> {

@@ -83,7 +83,7 @@ impl Caller {
     }
 
     /// [`Self::permit`] for a name that no topic may have.
-    pub(super) fn permit_named(&self, verb: Verb, topic: &str) -> Result<(), AccessError> {
+    pub(crate) fn permit_named(&self, verb: Verb, topic: &str) -> Result<(), AccessError> {
         self.asks();
         let is_internal = topic.starts_with('_');
         let verb = if is_internal && verb == Verb::Read { Verb::Operate } else { verb };

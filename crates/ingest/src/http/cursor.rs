@@ -108,7 +108,7 @@ impl From {
     }
 
     /// Reads the value of the parameter `from`.
-    pub(super) fn parse(text: &str) -> Result<Self, QueryError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, QueryError> {
         match text {
             "beginning" => return Ok(Self::Beginning),
             "latest" => return Ok(Self::Latest),

@@ -1,33 +1,34 @@
 //! The HTTP door: the routes, and what they share.
 //!
 //! One file for each direction ([`mod@write`], [`mod@read`]); every error becomes a problem document in one place ([`problem`]), and
-//! who may call is decided in one place: [`routes`] has the table of what each route needs, [`access`] knows callers by their tokens,
+//! who may call is decided in one place: [`mod@routes`] has the table of what each route needs, [`access`] knows callers by their tokens,
 //! [`caller`] says what each may do.
 
 pub mod access;
 pub mod admission;
-mod body;
+pub(crate) mod body;
 pub mod caller;
 mod consumers;
 pub(crate) mod cursor;
 pub(crate) mod pages;
 pub mod problem;
 mod read;
-mod reader;
+pub(crate) mod reader;
 pub mod routes;
-mod server;
+pub(crate) mod server;
 mod stream;
-mod write;
+pub(crate) mod write;
 
 use std::sync::Arc;
 
-use riverrun_event::Verb;
 use riverrun_event::limits::Limits;
+use riverrun_event::{TopicName, Verb};
 use riverrun_log::Log;
 use tokio::sync::watch;
 
 pub use self::consumers::wire::ConsumerStatus;
 pub use self::server::serve;
+pub(crate) use self::write::parse_media_type as media_type;
 use crate::accept::Acceptor;
 use crate::consumers::Consumers;
 use crate::metrics::Metrics;
@@ -50,6 +51,8 @@ pub struct Doors {
     pub metrics: Metrics,
     /// Who may call.
     pub access: Arc<Access>,
+    /// The topics that keep the dead letters of the app's pipelines and models.
+    pub dead_letters: Arc<[TopicName]>,
     /// Becomes true when the server is about to stop: readers that follow are let go then.
     pub closing: watch::Receiver<bool>,
 }
@@ -60,10 +63,11 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
 }
 
-/// The routes `POST /topics/{topic}/events`, `POST /events`, `GET /topics/{topic}/events` and those of consumers.
+/// The routes `POST /topics/{topic}/events`, `POST /events`, `GET /topics/{topic}/events`, those of consumers, and `/graphql`.
 #[must_use]
 pub fn routes(doors: Doors) -> Routes {
     let admission = Admission::new(doors.limits.body_bytes_max);
+    let shared = Arc::new(Shared { doors, admission });
     Routes::new()
         .post("/topics/{topic}/events", Needs::Topic(Verb::Publish), write::to_topic)
         .get("/topics/{topic}/events", Needs::Topic(Verb::Read), read::from_topic)
@@ -75,5 +79,6 @@ pub fn routes(doors: Doors) -> Routes {
         .post("/consumers/{consumer}/commit", Needs::Topic(Verb::Read), consumers::commit)
         .post("/consumers/{consumer}/reset", Needs::Topic(Verb::Operate), consumers::reset)
         .delete("/consumers/{consumer}/readers/{reader}", Needs::Topic(Verb::Read), consumers::leave)
-        .with_state(Arc::new(Shared { doors, admission }))
+        .with_state(Arc::clone(&shared))
+        .merge(crate::graphql::routes(shared))
 }

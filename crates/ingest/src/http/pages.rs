@@ -75,6 +75,11 @@ impl Pages {
         Self { left: limit, follow, ..self }
     }
 
+    /// How far it has read.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
+    }
+
     /// The next page: each of its records goes to `take`, with the places after it.
     pub(crate) fn next(&mut self, mut take: impl FnMut(&Record, &Places)) -> Result<Page, ReadError> {
         if self.left == Some(0) {

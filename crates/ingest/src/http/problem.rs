@@ -1,6 +1,7 @@
-//! Every error of the HTTP doors as a problem document (RFC 9457), in one place: code, status, title and what the document says.
-//!
-//! Each code has a page in docs/errors; a code never changes its meaning.
+//! Every error of the doors, and the problem document (RFC 9457) that says it: what it is about and when to try again. What
+//! each is called is in [`kind`]; each code has a page in docs/errors.
+
+mod kind;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use riverrun_event::Position;
 use riverrun_log::{AppendError, ReadError};
 use serde::Serialize;
 
+use self::kind::Kind;
 use super::access::AccessError;
 use super::body::BodyError;
 use super::cursor::QueryError;
@@ -19,7 +21,7 @@ use crate::accept::AcceptError;
 use crate::cloudevents::batch::BatchError;
 use crate::cloudevents::{self, DecodeError};
 use crate::consumers::ConsumerError;
-use crate::json::JsonError;
+use crate::graphql::GraphqlError;
 
 /// Media type of a problem document.
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -29,7 +31,7 @@ const RETRY_SOON: Duration = Duration::from_secs(1);
 const RETRY_AFTER_RESTART: Duration = Duration::from_secs(5);
 
 /// Everything a request can fail with.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum DoorError {
     /// The caller may not call.
     #[error("{}{}", in_batch(*index), error)]
@@ -96,6 +98,9 @@ pub enum DoorError {
     /// It is not sent as JSON, as any page in a browser could send it.
     #[error("send the request with `Content-Type: application/json`")]
     NotJson,
+    /// The request is refused by the GraphQL door.
+    #[error(transparent)]
+    Graphql(#[from] GraphqlError),
     /// As many readers as the server serves are connected.
     #[error("{0} readers are connected already; try again later")]
     TooManyReaders(usize),
@@ -127,32 +132,7 @@ impl From<BatchError> for DoorError {
     }
 }
 
-/// What an error is called, and how it is answered.
-struct Kind(&'static str, StatusCode, &'static str);
-
 impl DoorError {
-    fn kind(&self) -> Kind {
-        use StatusCode as S;
-        match self {
-            Self::Access { error, .. } => access_kind(error),
-            Self::NotAsked(_) => Kind("RR0198", S::INTERNAL_SERVER_ERROR, "The route did not ask who may use it"),
-            Self::NotFound(_) => Kind("RR0103", S::NOT_FOUND, "No such route"),
-            Self::Method(_) => Kind("RR0104", S::METHOD_NOT_ALLOWED, "No such method on this route"),
-            Self::MediaType(_) => Kind("RR0113", S::UNSUPPORTED_MEDIA_TYPE, "The media type is not one of events"),
-            Self::Body(error) => body_kind(error),
-            Self::Decode { error, .. } => decode_kind(error),
-            Self::Accept { error, .. } => accept_kind(error),
-            Self::Append(error) => append_kind(error),
-            Self::Stopped(_) => Kind("RR0152", S::SERVICE_UNAVAILABLE, "The log has stopped"),
-            Self::Query(_) => Kind("RR0160", S::BAD_REQUEST, "A parameter of the read is wrong"),
-            Self::Read(error) => read_kind(error),
-            Self::Consumer(error) => consumer_kind(error),
-            Self::Request { .. } => Kind("RR0193", S::BAD_REQUEST, "The request is not as expected"),
-            Self::NotJson => Kind("RR0194", S::UNSUPPORTED_MEDIA_TYPE, "The request is not sent as JSON"),
-            Self::TooManyReaders(_) => Kind("RR0164", S::TOO_MANY_REQUESTS, "Too many readers"),
-        }
-    }
-
     /// The error's stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -161,8 +141,14 @@ impl DoorError {
 
     /// The document, as it is sent.
     pub(crate) fn document(&self) -> Vec<u8> {
+        // Text and numbers only: it can always be written.
+        serde_json::to_vec(&self.problem()).unwrap_or_default()
+    }
+
+    /// What the document says.
+    pub(crate) fn problem(&self) -> Problem {
         let Kind(code, status, title) = self.kind();
-        let problem = Problem {
+        Problem {
             kind: format!("/errors/{code}"),
             title,
             status: status.as_u16(),
@@ -171,9 +157,7 @@ impl DoorError {
             index: self.index(),
             attribute: self.attribute(),
             position: self.position().map(ToString::to_string),
-        };
-        // Text and numbers only: it can always be written.
-        serde_json::to_vec(&problem).unwrap_or_default()
+        }
     }
 
     /// Which event of a batch is at fault.
@@ -218,21 +202,25 @@ impl DoorError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Append(AppendError::Overloaded { retry_after }) => Some(*retry_after),
-            Self::Body(BodyError::NoRoom) | Self::TooManyReaders(_) | Self::Consumer(ConsumerError::TooMany(_)) => {
-                Some(RETRY_SOON)
-            }
+            Self::Body(BodyError::NoRoom)
+            | Self::Graphql(GraphqlError::NoRoom)
+            | Self::TooManyReaders(_)
+            | Self::Consumer(ConsumerError::TooMany(_)) => Some(RETRY_SOON),
             Self::Stopped(_) => Some(RETRY_AFTER_RESTART),
             _ => None,
         }
     }
 
+    /// The header counts whole seconds; rounded up, so that nobody comes too early.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after().map(|after| (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1))
+    }
+
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(2);
         headers.insert(CONTENT_TYPE, PROBLEM_JSON);
-        if let Some(after) = self.retry_after() {
-            // The header counts whole seconds; rounded up, so that nobody comes too early.
-            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        if let Some(seconds) = self.retry_after_seconds() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         match self {
             Self::Access { error: AccessError::Token, .. } => {
@@ -253,118 +241,21 @@ impl DoorError {
 /// The media types a write door names when it refuses one.
 const ACCEPTED: &str = "application/cloudevents+json, application/cloudevents-batch+json, application/json";
 
-fn access_kind(error: &AccessError) -> Kind {
-    use StatusCode as S;
-    match error {
-        AccessError::Token => Kind("RR0101", S::UNAUTHORIZED, "A valid token is needed"),
-        AccessError::Host(_) => Kind("RR0102", S::FORBIDDEN, "This server is not known by that name"),
-        AccessError::Verb { .. } => Kind("RR0196", S::FORBIDDEN, "The token has not the verb"),
-        AccessError::Topic { .. } => Kind("RR0197", S::FORBIDDEN, "The token does not hold for the topic"),
-    }
-}
-
-fn body_kind(error: &BodyError) -> Kind {
-    use StatusCode as S;
-    match error {
-        BodyError::TooLarge { .. } => Kind("RR0110", S::PAYLOAD_TOO_LARGE, "The body is too large"),
-        BodyError::Slow { .. } => Kind("RR0111", S::REQUEST_TIMEOUT, "The body came too slowly"),
-        BodyError::Broken(_) => Kind("RR0112", S::BAD_REQUEST, "The body broke off"),
-        BodyError::Coding(_) => Kind("RR0114", S::UNSUPPORTED_MEDIA_TYPE, "The content encoding is not supported"),
-        BodyError::Compressed(_) => Kind("RR0115", S::BAD_REQUEST, "The compressed body is damaged"),
-        BodyError::NoRoom => Kind("RR0116", S::TOO_MANY_REQUESTS, "Too many bodies at once"),
-    }
-}
-
-fn json_kind(error: &JsonError) -> Kind {
-    match error {
-        JsonError::Syntax { .. } => Kind("RR0120", StatusCode::BAD_REQUEST, "No valid JSON"),
-        JsonError::Utf8 { .. } => Kind("RR0121", StatusCode::BAD_REQUEST, "No valid UTF-8"),
-        JsonError::TooDeep { .. } => Kind("RR0122", StatusCode::BAD_REQUEST, "JSON nested too deeply"),
-    }
-}
-
-fn decode_kind(error: &DecodeError) -> Kind {
-    use StatusCode as S;
-    match error {
-        DecodeError::Json(error) => json_kind(error),
-        DecodeError::TooMany(_) => Kind("RR0123", S::PAYLOAD_TOO_LARGE, "Too many events in one batch"),
-        DecodeError::Repeated(_) => Kind("RR0124", S::BAD_REQUEST, "An attribute is stated twice"),
-        DecodeError::NoSpecVersion => MISSING,
-        DecodeError::Attribute { .. } => INVALID,
-        DecodeError::Extension(_) => Kind("RR0132", S::BAD_REQUEST, "An extension attribute breaks a rule"),
-    }
-}
-
-const MISSING: Kind = Kind("RR0130", StatusCode::BAD_REQUEST, "A required attribute is missing");
-const INVALID: Kind = Kind("RR0131", StatusCode::BAD_REQUEST, "An attribute has a value it cannot have");
-
-fn accept_kind(error: &AcceptError) -> Kind {
-    use StatusCode as S;
-    match error {
-        AcceptError::UnknownTopic { .. } => Kind("RR0140", S::NOT_FOUND, "No such topic"),
-        AcceptError::NoRoute { .. } => Kind("RR0141", S::NOT_FOUND, "No topic for events of this type"),
-        AcceptError::InternalTopic(_) => Kind("RR0143", S::FORBIDDEN, "The topic is Riverrun's own"),
-        AcceptError::Missing(_) => MISSING,
-        AcceptError::Attribute { .. } => INVALID,
-        AcceptError::TimeAhead { .. } => Kind("RR0133", S::BAD_REQUEST, "The event is from the future"),
-        AcceptError::Expression { .. } => {
-            Kind("RR0134", S::BAD_REQUEST, "The topic's expression does not fit the event")
-        }
-        AcceptError::Data(error) => json_kind(error),
-    }
-}
-
-fn append_kind(error: &AppendError) -> Kind {
-    use StatusCode as S;
-    match error {
-        AppendError::Conflict { .. } => Kind("RR0142", S::CONFLICT, "The id was used for another event"),
-        AppendError::Overloaded { .. } => Kind("RR0150", S::TOO_MANY_REQUESTS, "The log is busy"),
-        AppendError::UnknownTopic { .. } => Kind("RR0140", S::NOT_FOUND, "No such topic"),
-        AppendError::Failed(_) => Kind("RR0151", S::INTERNAL_SERVER_ERROR, "Whether the events were stored is unknown"),
-    }
-}
-
-fn read_kind(error: &ReadError) -> Kind {
-    use StatusCode as S;
-    match error {
-        ReadError::UnknownTopic(_) => Kind("RR0140", S::NOT_FOUND, "No such topic"),
-        ReadError::UnknownPartition(_) => Kind("RR0160", S::BAD_REQUEST, "A parameter of the read is wrong"),
-        ReadError::BelowStart { .. } => Kind("RR0161", S::GONE, "Retention has removed these records"),
-        ReadError::Damaged { .. } => Kind("RR0162", S::INTERNAL_SERVER_ERROR, "The log is damaged"),
-        ReadError::Failed(_) => Kind("RR0163", S::INTERNAL_SERVER_ERROR, "The log cannot be read"),
-    }
-}
-
-fn consumer_kind(error: &ConsumerError) -> Kind {
-    use StatusCode as S;
-    match error {
-        ConsumerError::Lost(_) => Kind("RR0187", S::CONFLICT, "The reader no longer owns the partition"),
-        ConsumerError::Cursor(_) | ConsumerError::NotHandedOut(_) => {
-            Kind("RR0188", S::BAD_REQUEST, "The cursor was not handed out")
-        }
-        ConsumerError::Removed { .. } => Kind("RR0189", S::GONE, "Retention has removed what the consumer was to read"),
-        ConsumerError::Unknown(_) => Kind("RR0190", S::NOT_FOUND, "No such consumer"),
-        ConsumerError::TooMany(_) => Kind("RR0191", S::TOO_MANY_REQUESTS, "Too many consumers, readers or topics"),
-        ConsumerError::Read(error) => read_kind(error),
-        ConsumerError::Log(_) => Kind("RR0192", S::INTERNAL_SERVER_ERROR, "The consumer's change is not confirmed"),
-    }
-}
-
 #[derive(Serialize)]
-struct Problem {
+pub(crate) struct Problem {
     /// Relative to the server: the same path under docs/ has the page.
     #[serde(rename = "type")]
     kind: String,
-    title: &'static str,
-    status: u16,
+    pub(crate) title: &'static str,
+    pub(crate) status: u16,
     detail: String,
-    code: &'static str,
+    pub(crate) code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<usize>,
+    pub(crate) index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    attribute: Option<String>,
+    pub(crate) attribute: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    position: Option<String>,
+    pub(crate) position: Option<String>,
 }
 
 /// Lies in the extensions of every problem response, for the metrics.

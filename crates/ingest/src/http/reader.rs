@@ -111,6 +111,11 @@ impl Reader {
         Ok((page, taken))
     }
 
+    /// The cursor from which a further read goes on.
+    pub(crate) fn cursor(&self) -> String {
+        self.pages.as_ref().map(|pages| pages.places().cursor()).unwrap_or_default()
+    }
+
     /// Resolves when the log has grown since the last page; false when it will not any more.
     pub(crate) async fn grown(&mut self) -> bool {
         self.moved.changed().await.is_ok()

@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::header::{AUTHORIZATION, UPGRADE};
+use axum::http::{HeaderMap, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
@@ -28,6 +29,8 @@ pub enum Needs {
     Nothing,
     /// A known caller, whatever it may do. The handler asks for each topic with the verb the request comes to.
     Known,
+    /// As [`Self::Known`], but a WebSocket that shows no token may still show one in its first message; its handler sees to it.
+    KnownInTime,
     /// A known caller with this verb.
     Caller(Verb),
     /// A known caller with this verb on the topics it touches: the guard asks for the path's `{topic}`, the handler for every
@@ -169,6 +172,10 @@ impl Guard {
         if needs == Some(Needs::Nothing) {
             return Ok(next.run(request).await);
         }
+        if needs == Some(Needs::KnownInTime) && may_show_later(request.headers()) {
+            self.access.check_host(request.uri(), request.headers())?;
+            return Ok(next.run(request).await);
+        }
         let caller = self.access.caller(request.uri(), request.headers())?;
         match needs {
             Some(Needs::Caller(verb)) => caller.permit_verb(verb)?,
@@ -177,7 +184,7 @@ impl Guard {
                 None => caller.permit_verb(verb)?,
             },
             // What has no entry is a method the route does not have, and is answered as such.
-            Some(Needs::Known | Needs::Nothing) | None => {}
+            Some(Needs::Known | Needs::KnownInTime | Needs::Nothing) | None => {}
         }
         request.extensions_mut().insert(caller.clone());
         let path = request.uri().path().to_owned();
@@ -185,6 +192,11 @@ impl Guard {
         let has_forgotten = matches!(needs, Some(Needs::Topic(_))) && !caller.has_asked();
         if has_forgotten && response.status().is_success() { Err(DoorError::NotAsked(path)) } else { Ok(response) }
     }
+}
+
+/// A WebSocket's request without a token. A browser can send no other.
+fn may_show_later(headers: &HeaderMap) -> bool {
+    headers.contains_key(UPGRADE) && !headers.contains_key(AUTHORIZATION)
 }
 
 /// What the path says for `{topic}`.

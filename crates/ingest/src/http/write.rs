@@ -102,7 +102,7 @@ impl Mode {
 }
 
 /// The media type without parameters, in lower case, and whether its charset, if stated, is UTF-8.
-fn parse_media_type(text: &str) -> (String, bool) {
+pub(crate) fn parse_media_type(text: &str) -> (String, bool) {
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
     let is_utf8 = parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
@@ -154,7 +154,7 @@ fn decode(shared: &Shared, mode: Mode, headers: &HeaderMap, body: &Bytes) -> Res
 
 /// Keeps the request's trace with an event that has none of its own. A header that is no attribute value is left: traces are
 /// no reason to refuse an event.
-fn keep_trace(headers: &HeaderMap, received: &mut Received) {
+pub(crate) fn keep_trace(headers: &HeaderMap, received: &mut Received) {
     const TRACE: &str = "traceparent";
     if let Some(value) = headers.get(TRACE).and_then(|value| value.to_str().ok())
         && received.event.attributes.get(TRACE).is_none()
@@ -164,7 +164,7 @@ fn keep_trace(headers: &HeaderMap, received: &mut Received) {
 }
 
 /// Stores the records and counts what became of them.
-async fn append(shared: &Shared, records: Vec<NewRecord>) -> Result<Vec<Logged>, DoorError> {
+pub(crate) async fn append(shared: &Shared, records: Vec<NewRecord>) -> Result<Vec<Logged>, DoorError> {
     if records.is_empty() {
         return Ok(Vec::new());
     }

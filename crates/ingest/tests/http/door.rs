@@ -82,6 +82,7 @@ impl Door {
             limits,
             metrics: metrics.clone(),
             access: Arc::new(Access::new("127.0.0.1:8080".parse().unwrap(), &[], tokens)),
+            dead_letters: Arc::new([TopicName::internal("_own").unwrap()]),
             closing: closing.subscribe(),
         };
         let access = Arc::clone(&doors.access);

@@ -3,8 +3,10 @@
 
 mod consuming;
 mod door;
+mod graphql;
 mod publishing;
 mod reading;
 mod refusing;
 mod serving;
+mod sockets;
 mod staged_log;

@@ -12,6 +12,7 @@ use futures_util::stream;
 use riverrun_event::{Offset, Partition, PipelineName, Position, Record, TopicName, TopicPartition};
 use riverrun_ingest::cloudevents::encode;
 use riverrun_log::{Log, ReadError, Topics};
+use riverrun_topology::Topology;
 use serde::Deserialize;
 
 use super::Parts;
@@ -101,10 +102,7 @@ pub(super) async fn show(
 /// The topics that keep the dead letters of one pipeline or, without a name, of all pipelines and models.
 fn topics(parts: &Parts, pipeline: Option<&str>) -> Result<Vec<TopicName>, RouteError> {
     let topology = &parts.topology;
-    let Some(asked) = pipeline else {
-        let of_pipelines = topology.pipelines.keys().map(TopicName::dead_letters_of);
-        return Ok(of_pipelines.chain(topology.models.keys().map(TopicName::dead_letters_of_model)).collect());
-    };
+    let Some(asked) = pipeline else { return Ok(all(topology)) };
     let known = PipelineName::new(asked).ok().filter(|name| topology.pipelines.contains_key(name));
     match known {
         Some(name) => Ok(vec![TopicName::dead_letters_of(&name)]),
@@ -113,6 +111,12 @@ fn topics(parts: &Parts, pipeline: Option<&str>) -> Result<Vec<TopicName>, Route
             Err(RouteError::UnknownPipeline { asked: asked.to_owned(), known })
         }
     }
+}
+
+/// The topics that keep the dead letters of all pipelines and models.
+pub(super) fn all(topology: &Topology) -> Vec<TopicName> {
+    let of_pipelines = topology.pipelines.keys().map(TopicName::dead_letters_of);
+    of_pipelines.chain(topology.models.keys().map(TopicName::dead_letters_of_model)).collect()
 }
 
 fn lines(records: &[Record]) -> Response {

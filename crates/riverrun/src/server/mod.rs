@@ -192,6 +192,7 @@ impl Server {
             limits: settings.limits,
             metrics: self.parts.metrics.doors.clone(),
             access: Arc::new(Access::new(listen, &settings.allowed_hosts, tokens)),
+            dead_letters: dead_letters::all(&self.parts.topology).into(),
             closing: self.closing.subscribe(),
         };
         let routes = routes::routes(Arc::clone(&self.parts), doors, open);

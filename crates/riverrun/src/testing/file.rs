@@ -71,9 +71,10 @@ impl fmt::Debug for FileError {
 /// Runs all tests of a file with the transformers the app brings, in a `#[test]` of a service:
 ///
 /// ```no_run
-/// # fn app() -> riverrun::App { unimplemented!() }
-/// riverrun::testing::run_file(&app(), "orders.test.yaml")?;
-/// # Ok::<(), riverrun::testing::FileError>(())
+/// # fn orders_are_tested(app: &riverrun::App) -> Result<(), riverrun::testing::FileError> {
+/// riverrun::testing::run_file(app, "orders.test.yaml")?;
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 mod cloudevents;
 mod consumers;
+mod graphql;
 mod json;
 
 use riverrun_torture::failure::Failure;
@@ -14,4 +15,4 @@ pub(crate) type Run = fn(&Programs) -> Result<Score, Failure>;
 
 /// Every scenario with its name.
 pub(crate) const SCENARIOS: &[(&str, Run)] =
-    &[("json", json::run), ("cloudevents", cloudevents::run), ("consumers", consumers::run)];
+    &[("json", json::run), ("cloudevents", cloudevents::run), ("consumers", consumers::run), ("graphql", graphql::run)];

@@ -45,7 +45,7 @@ impl Query {
 
     /// The declared topics that the caller may read.
     async fn topics(&self, context: &Context<'_>) -> Option<Result<Vec<TopicInfo>, DoorError>> {
-        Some(topics(context))
+        Some(topics(context).await)
     }
 
     /// Events that failed and were set aside, oldest first: those of one pipeline, or of all pipelines and models. All of them can be
@@ -115,6 +115,7 @@ impl ScalarType for Long {
 
 async fn events(context: &Context<'_>, topic: &str, from: &str, limit: i32) -> Result<EventPage, DoorError> {
     let session = Session::of(context)?;
+    let _turn = session.turn().await;
     session.caller.permit_named(Verb::Read, topic)?;
     let topic = readable(&session.shared, topic)?;
     let (limit, from) = (checked(limit)?, From::parse(from)?);
@@ -122,14 +123,16 @@ async fn events(context: &Context<'_>, topic: &str, from: &str, limit: i32) -> R
     Ok(EventPage { events: records.into_iter().map(Event).collect(), cursor })
 }
 
-fn topics(context: &Context<'_>) -> Result<Vec<TopicInfo>, DoorError> {
+async fn topics(context: &Context<'_>) -> Result<Vec<TopicInfo>, DoorError> {
     let session = Session::of(context)?;
+    let _turn = session.turn().await;
     let may_read = |topic: &&Topic| session.caller.permit(Verb::Read, &topic.name).is_ok();
     session.shared.doors.acceptor.topics().filter(may_read).map(|topic| info(session, topic)).collect()
 }
 
 async fn dead_letters(context: &Context<'_>, pipeline: Option<&str>, limit: i32) -> Result<Vec<DeadLetter>, DoorError> {
     let session = Session::of(context)?;
+    let _turn = session.turn().await;
     session.caller.permit_verb(Verb::Operate)?;
     let (mut left, mut found) = (checked(limit)?, Vec::new());
     for topic in dead_letter_topics(session, pipeline)? {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::Context;
 use axum::http::HeaderMap;
+use tokio::sync::MutexGuard;
 
 use super::GraphqlError;
 use crate::http::Shared;
@@ -18,18 +19,25 @@ pub(super) struct Session {
     /// The request's headers, for its trace; none where it came over a WebSocket.
     pub(super) headers: HeaderMap,
     room: Mutex<Room>,
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Session {
     /// A request that has `room` for what was received of it.
     pub(super) fn new(shared: Arc<Shared>, caller: Caller, headers: HeaderMap, room: Room) -> Arc<Self> {
-        Arc::new(Self { shared, caller, headers, room: Mutex::new(room) })
+        Arc::new(Self { shared, caller, headers, room: Mutex::new(room), turn: tokio::sync::Mutex::default() })
     }
 
     /// The session of a resolver.
     pub(super) fn of<'a>(context: &'a Context<'_>) -> Result<&'a Arc<Self>, DoorError> {
         let missing = |_| DoorError::from(GraphqlError::Document("the request has no session".to_owned()));
         context.data::<Arc<Self>>().map_err(missing)
+    }
+
+    /// Waits until the fields that stand before are done: answers come in the order asked for, and one request reads one
+    /// topic at a time.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Takes room for `bytes` more of the answer; it is given back when the answer was sent.

@@ -48,7 +48,13 @@ impl Door {
         Self::with(Limits { body_bytes_max: 64 * 1024, batch_events_max: 1_000, ..Limits::default() }, &[]).await
     }
 
-    pub(crate) async fn with(limits: Limits, tokens: &[&str]) -> Self {
+    pub(crate) async fn with(limits: Limits, secrets: &[&str]) -> Self {
+        let tokens = secrets.iter().map(|secret| Token::new(Grant::everything("test"), secret));
+        Self::for_callers(limits, tokens.collect()).await
+    }
+
+    /// A door that only those with these tokens may use.
+    pub(crate) async fn for_callers(limits: Limits, tokens: Vec<Token>) -> Self {
         let start = riverrun_event::Time::parse("2026-05-01T10:00:00Z").unwrap();
         let memory = MemoryLog::stepping(start, Duration::from_secs(60));
         let log = Arc::new(StagedLog { memory, ..StagedLog::default() });
@@ -62,10 +68,10 @@ impl Door {
 
     /// Another door to the same log, as after a restart.
     pub(crate) fn restarted(&self) -> Self {
-        Self::on(Arc::clone(&self.log), Limits::default(), &[])
+        Self::on(Arc::clone(&self.log), Limits::default(), Vec::new())
     }
 
-    fn on(log: Arc<StagedLog>, limits: Limits, tokens: &[&str]) -> Self {
+    fn on(log: Arc<StagedLog>, limits: Limits, tokens: Vec<Token>) -> Self {
         let flights = Topic {
             key: Some(Expression::parse("data.tailnum").unwrap()),
             accept: vec![TypePattern("flight.*".to_owned())],
@@ -74,7 +80,6 @@ impl Door {
         let single = Topic { partitions: 1, ..Topic::new(TopicName::new("single").unwrap()) };
         let metrics = Metrics::default();
         let closing = watch::Sender::new(false);
-        let tokens = tokens.iter().map(|secret| Token::new(Grant::everything("test"), secret)).collect();
         let doors = Doors {
             log: Arc::clone(&log) as _,
             acceptor: Arc::new(Acceptor::new([flights, single], limits).unwrap()),

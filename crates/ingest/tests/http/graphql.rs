@@ -1,7 +1,10 @@
 //! GraphQL over HTTP: what goes in, what comes out, and what is refused before it runs.
 
 use axum::http::StatusCode;
+use riverrun_event::Verb;
 use riverrun_event::limits::Limits;
+use riverrun_ingest::{Grant, Token};
+use riverrun_topology::TypePattern;
 use serde_json::{Value, json};
 
 use crate::door::{Answer, Door, JSON};
@@ -13,6 +16,13 @@ impl Door {
     async fn ask_graphql(&self, query: &str, variables: Value) -> Answer {
         let body = json!({ "query": query, "variables": variables }).to_string();
         self.ask("POST /graphql", &[JSON, RESPONSE], body).await
+    }
+
+    /// The answer to whoever shows this token.
+    async fn ask_as(&self, token: &str, query: &str) -> Value {
+        let authorization = format!("Bearer {token}");
+        let headers = [JSON, RESPONSE, ("authorization", authorization.as_str())];
+        self.ask("POST /graphql", &headers, json!({ "query": query }).to_string()).await.json()
     }
 
     async fn publish(&self, events: Value) -> Value {
@@ -230,6 +240,18 @@ async fn answers_that_nobody_takes_keep_their_room() {
 }
 
 #[tokio::test]
+async fn fields_are_answered_in_the_order_asked_for() {
+    let door = Door::open().await;
+    let (read, listed) = ("events(topic:\"single\"){cursor}", "topics{name}");
+    let query = format!("{{e:{read} d:{listed} c:deadLetters{{code}} b:{read} a:{listed}}}");
+    let answer = door.ask_graphql(&query, Value::Null).await.text;
+    let mut rest = answer.as_str();
+    for name in ["e", "d", "c", "b", "a"] {
+        rest = rest.split_once(&format!("\"{name}\":")).unwrap_or_else(|| panic!("{name} in {answer}")).1;
+    }
+}
+
+#[tokio::test]
 async fn queries_go_by_get_too() {
     let door = Door::open().await;
     let query =
@@ -246,6 +268,47 @@ async fn a_token_is_needed_where_tokens_are_declared() {
     assert_eq!(door.ask("POST /graphql", &[JSON], body).await.status, 401);
     let answer = door.ask("POST /graphql", &[JSON, ("authorization", "Bearer secret")], body).await;
     assert_eq!(answer.json()["data"]["topics"][0]["name"], "flights");
+}
+
+#[tokio::test]
+async fn a_token_touches_only_what_it_may() {
+    let grant = |name: &str, verbs: &[Verb], topic: &str| {
+        let topics = Some(vec![TypePattern(topic.to_owned())]);
+        Token::new(Grant { name: name.to_owned(), verbs: verbs.to_vec(), topics }, name)
+    };
+    let tokens = vec![
+        grant("publishes-flights", &[Verb::Publish], "flights"),
+        grant("reads-single", &[Verb::Read], "single"),
+        grant("operates", &[Verb::Operate], "single"),
+    ];
+    let door = Door::for_callers(Limits::default(), tokens).await;
+    let publish = |topic: &str| format!("mutation{{publish(events:{{{topic},key:\"k\"}}){{position}}}}");
+    let (to_flights, to_single, to_nowhere) =
+        (publish("topic:\"flights\""), publish("topic:\"single\""), publish("topic:\"nowhere\""));
+    let by_type = publish("id:\"1\",source:\"/s\",type:\"flight.x\"");
+    let read = |topic: &str| format!("{{events(topic:\"{topic}\"){{cursor}}}}");
+    let dead_letters = "{deadLetters{code}}";
+    for (token, query, code) in [
+        ("publishes-flights", &*to_flights, ""),
+        ("publishes-flights", &*by_type, ""),
+        ("publishes-flights", &*to_single, "RR0197"),
+        ("publishes-flights", &*to_nowhere, "RR0197"),
+        ("publishes-flights", &*read("flights"), "RR0196"),
+        ("reads-single", &*read("single"), ""),
+        ("reads-single", &*read("flights"), "RR0197"),
+        ("reads-single", &*read("nowhere"), "RR0197"),
+        ("reads-single", &*read("_own"), "RR0196"),
+        ("reads-single", &*by_type, "RR0196"),
+        ("reads-single", dead_letters, "RR0196"),
+        ("operates", dead_letters, ""),
+        ("operates", &*read("_own"), ""),
+        ("operates", &*read("single"), "RR0196"),
+    ] {
+        let answer = door.ask_as(token, query).await;
+        assert_eq!(first_error(&answer).0, code, "{token}: {query}: {answer}");
+    }
+    let listed = door.ask_as("reads-single", "{topics{name}}").await;
+    assert_eq!(listed["data"], json!({ "topics": [{ "name": "single" }] }));
 }
 
 #[test]

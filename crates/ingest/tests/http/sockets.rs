@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use riverrun_event::Verb;
 use riverrun_event::limits::Limits;
-use riverrun_ingest::serve;
+use riverrun_ingest::{Grant, Token, serve};
+use riverrun_topology::TypePattern;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -178,6 +180,32 @@ async fn who_answers_pings_stays_and_who_is_silent_is_let_go() {
 }
 
 #[tokio::test]
+async fn who_takes_nothing_for_a_minute_is_let_go() {
+    // More than a connection's buffers hold on any system.
+    const EVENTS: usize = 24;
+    const EVENT_BYTES: usize = 1024 * 1024;
+    let limits = Limits { body_bytes_max: 2 * EVENT_BYTES, ..Limits::default() };
+    let door = Door::with(limits, &[]).await;
+    let data = format!("\"{}\"", "x".repeat(EVENT_BYTES));
+    for _ in 0..EVENTS {
+        assert_eq!(door.ask("POST /topics/single/events", &[crate::door::JSON], data.clone()).await.status, 202);
+    }
+    let (address, _server) = start(&door).await;
+    let mut client = connect(address, &[]).await.ok().unwrap().initialised().await;
+    let query = "subscription { events(topic: \"single\", from: \"beginning\") { event { data } } }";
+    client.subscribe("a", query).await;
+    assert!(client.hear().await.is_ok());
+    assert_eq!(door.metrics.readers.get(), 1);
+    tokio::time::pause();
+    // A ping may stand before the last message that fits.
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    assert_eq!(door.metrics.readers.get(), 0);
+    let mut untaken = Vec::new();
+    client.0.get_mut().read_to_end(&mut untaken).await.unwrap();
+    assert!(untaken.len() < (EVENTS - 1) * EVENT_BYTES, "{}", untaken.len());
+}
+
+#[tokio::test]
 async fn a_long_message_ends_the_connection() {
     let door = Door::open().await;
     let (address, _server) = start(&door).await;
@@ -206,6 +234,19 @@ async fn a_token_comes_with_the_request_or_in_the_first_message() {
         client.say(json!({ "type": "connection_init", "payload": payload })).await;
         assert_eq!(client.hear().await, expected);
     }
+}
+
+#[tokio::test]
+async fn a_subscription_is_for_those_who_may_read_the_topic() {
+    let topics = Some(vec![TypePattern("flights".to_owned())]);
+    let token = Token::new(Grant { name: "reader".to_owned(), verbs: vec![Verb::Read], topics }, "secret");
+    let door = Door::for_callers(Limits::default(), vec![token]).await;
+    let (address, _server) = start(&door).await;
+    let known = connect(address, &[("authorization", "Bearer secret")]).await;
+    let mut client = known.ok().unwrap().initialised().await;
+    client.subscribe("a", SUBSCRIBE).await;
+    let heard = client.hear().await.unwrap();
+    assert_eq!((&heard["type"], &heard["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("RR0197")));
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 pub mod app;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod event;
 pub mod server;
 pub mod testing;

@@ -11,7 +11,7 @@ const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Lines of a streamed answer.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub struct Lines {
     url: String,
     body: Incoming,
     held: BytesMut,
@@ -26,7 +26,8 @@ impl Lines {
     }
 
     /// Whether [`Self::next`] would have to wait for the server.
-    pub(crate) fn must_wait(&self) -> bool {
+    #[must_use]
+    pub fn must_wait(&self) -> bool {
         !self.ended && !self.held.get(self.searched..).unwrap_or_default().contains(&b'\n')
     }
 
@@ -34,7 +35,7 @@ impl Lines {
     ///
     /// # Errors
     /// [`ClientError::Unreachable`] when the connection broke; [`ClientError::Answer`] for an endless line.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
         loop {
             if let Some(line) = self.held_line() {
                 if line.is_empty() {

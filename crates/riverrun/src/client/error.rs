@@ -1,4 +1,4 @@
-//! What can go wrong between this process and a server, and how it is shown.
+//! What can go wrong between this process and a server.
 
 use std::time::Duration;
 
@@ -6,42 +6,55 @@ use hyper::header::RETRY_AFTER;
 use hyper::http::response;
 use serde::Deserialize;
 
-use crate::failure::{Failure, Report};
-
 /// Why a request gave no usable answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ClientError {
+pub enum ClientError {
     /// The address cannot be used.
     #[error("the server's URL {url:?} cannot be used: {reason}")]
-    Url { url: String, reason: &'static str },
+    Url {
+        /// As given.
+        url: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// The token cannot be put into a header.
     #[error("the token has characters an HTTP header cannot carry")]
     Token,
     /// No connection, or it broke. Whether the server did what was asked is unknown.
     #[error("the server at {url} cannot be reached: {reason}")]
-    Unreachable { url: String, reason: String },
+    Unreachable {
+        /// The server.
+        url: String,
+        /// Why.
+        reason: String,
+    },
     /// The server refused, and said why.
     #[error("{0}")]
     Problem(Box<Problem>),
     /// The answer is not one of Riverrun's.
     #[error("the answer of {url} is not understood: {reason}")]
-    Answer { url: String, reason: String },
+    Answer {
+        /// The server.
+        url: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A refusal, as RFC 9457 describes it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
-pub(crate) struct Problem {
+pub struct Problem {
     /// The HTTP status.
-    pub(crate) status: u16,
+    pub status: u16,
     /// Riverrun's code, with a page in docs/errors.
-    pub(crate) code: Option<String>,
+    pub code: Option<String>,
     /// What happened, and what was expected.
-    pub(crate) detail: String,
+    pub detail: String,
     /// Which event of a batch is at fault, from 0.
-    pub(crate) index: Option<usize>,
+    pub index: Option<usize>,
     /// When to try again.
-    pub(crate) retry_after: Option<Duration>,
+    pub retry_after: Option<Duration>,
 }
 
 #[derive(Deserialize)]
@@ -69,38 +82,15 @@ impl Problem {
     }
 }
 
-impl From<ClientError> for Report {
-    fn from(error: ClientError) -> Self {
-        let message = error.to_string();
-        match error {
-            ClientError::Url { .. } => Self::new("RR0402", message).hint("write it like http://127.0.0.1:8080").usage(),
-            ClientError::Token => Self::new("RR0402", message).hint("check --token or RIVERRUN_TOKEN").usage(),
-            ClientError::Unreachable { .. } => Self::new("RR0403", message)
-                .hint("is it running? `riverrun run` starts it; --url or RIVERRUN_URL names another one"),
-            ClientError::Answer { .. } => {
-                Self::new("RR0404", message).hint("is that a Riverrun server, and of the same version as this command?")
-            }
-            ClientError::Problem(problem) => problem.into_report(),
+impl ClientError {
+    /// Whether the same request may succeed later: the server is busy or away.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Problem(problem) => matches!(problem.status, 408 | 429 | 500..),
+            _ => false,
         }
-    }
-}
-
-impl Problem {
-    fn into_report(self) -> Report {
-        let report = match self.code {
-            Some(code) => Report::new(code, self.detail),
-            None => Report::without_code(self.detail),
-        };
-        match self.status {
-            401 => report.hint("give an access token with --token or RIVERRUN_TOKEN"),
-            _ => report,
-        }
-    }
-}
-
-impl From<ClientError> for Failure {
-    fn from(error: ClientError) -> Self {
-        Report::from(error).into()
     }
 }
 

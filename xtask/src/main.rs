@@ -23,11 +23,12 @@ type Failure = Box<dyn std::error::Error>;
 const USAGE: &str = "\
 cargo xtask <command>
 
-  test [FILTER] [--no-torture]   everything: unit, integration and doc tests, the demo, peers, the short fault tier
+  test [FILTER] [--no-torture]   everything: unit, integration and doc tests, the demo, peers, the short fault tier, media
   peers [SCENARIO ...]           clients of other languages and foreign test suites against the binary
   tidy [--index]                 the rules of the tree: crate table, sizes, error pages, links, licences;
                                  --index writes the index of error pages anew
   torture [ARGUMENTS]            the full fault tier; arguments go to riverrun-torture
+  torture media [KIND ...]       disks that fill up, fail and decay, clocks that jump
   torture sabotage [ARGUMENTS]   builds with each guarantee broken in turn; every one must turn the fault tier red
   bench [PART ...] [--quick]     the product beside bare programs; writes bench/RESULTS.md";
 

@@ -25,6 +25,11 @@ pub(crate) const NODE: [Needed; 2] = [
 /// Python that can make virtual environments.
 pub(crate) const PYTHON: [Needed; 1] =
     [Needed { program: &["python3", "-c", "import venv, ensurepip"], packages: &["python3", "python3-venv"] }];
+/// What makes system calls fail, and clocks jump.
+pub(crate) const FAULTS: [Needed; 2] = [
+    Needed { program: &["strace", "-V"], packages: &["strace"] },
+    Needed { program: &["faketime", "--version"], packages: &["faketime"] },
+];
 
 /// Installs Debian packages for the programs that are missing.
 ///

@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     }
     if options.filter.is_none() && options.with_torture {
         total.add(part("short fault tier: kill -9 and power cuts", short_torture));
+        total.add(part("media: disks that fill up, fail and decay, clocks that jump", media));
     }
     println!("\n{} passed, {} failed", total.passed, total.failed);
     if total.failed == 0 { Ok(()) } else { Err(format!("{} failed", total.failed).into()) }
@@ -121,6 +122,11 @@ fn with_peers() -> Result<Count, Failure> {
 fn short_torture() -> Result<Count, Failure> {
     torture::build()?;
     counted(torture::command("short"), Count::see_scenario)
+}
+
+fn media() -> Result<Count, Failure> {
+    torture::build()?;
+    counted(torture::media()?, Count::see_scenario)
 }
 
 /// Runs a program and sums the closing lines it prints.

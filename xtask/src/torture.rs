@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::process::{self, cargo};
-use crate::{Failure, tree};
+use crate::{Failure, packages, tree};
 
 const TESTER: &str = "riverrun-torture";
 const SERVICE: &str = "riverrun-torture-service";
@@ -25,7 +25,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         _ => ("full", arguments),
     };
     build()?;
-    let mut tester = if tier == "sabotage" { sabotage()? } else { command(tier) };
+    let mut tester = match tier {
+        "sabotage" => sabotage()?,
+        "media" => media()?,
+        tier => command(tier),
+    };
     tester.args(rest);
     process::run(tester)
 }
@@ -42,6 +46,18 @@ pub(crate) fn build() -> Result<(), Failure> {
 /// The tester for a tier, against the service.
 pub(crate) fn command(tier: &str) -> Command {
     tester(tier, &tree::test_program(SERVICE_PROGRAM))
+}
+
+/// The tester for disks that fill up, fail and decay, and clocks that jump, against the service and the command line. What makes them
+/// do so is installed first.
+///
+/// # Errors
+/// Something cannot be installed.
+pub(crate) fn media() -> Result<Command, Failure> {
+    packages::debian(&packages::FAULTS)?;
+    let mut command = command("media");
+    command.arg("--command-line").arg(tree::test_program("riverrun"));
+    Ok(command)
 }
 
 /// The tester for the sabotage tier, against a service that can be told to break its guarantees.

@@ -47,11 +47,21 @@ pub enum WriteError {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The stored bytes do not match their checksum or cannot be decoded.
-    #[error("damaged: {0}")]
-    Damaged(String),
+    #[error("keyspace {keyspace} is damaged: {detail}")]
+    Damaged {
+        /// Where they are.
+        keyspace: String,
+        /// What the storage engine said.
+        detail: String,
+    },
     /// The operating system refused.
-    #[error(transparent)]
-    Io(io::Error),
+    #[error("keyspace {keyspace} cannot be read: {error}")]
+    Io {
+        /// What was read.
+        keyspace: String,
+        /// What the operating system said.
+        error: io::Error,
+    },
 }
 
 impl From<fjall::Error> for OpenError {
@@ -59,7 +69,8 @@ impl From<fjall::Error> for OpenError {
         match error {
             fjall::Error::Locked => Self::Locked,
             fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => from_io(error),
-            fjall::Error::InvalidVersion(version) => Self::Version(format!("{version:?}")),
+            fjall::Error::InvalidVersion(None) => Self::Damaged("the store's file version names no version".to_owned()),
+            fjall::Error::InvalidVersion(Some(version)) => Self::Version(version.to_string()),
             fjall::Error::Storage(fjall::LsmError::InvalidVersion(version)) => Self::Version(format!("{version}")),
             other => Self::Damaged(describe(&other)),
         }
@@ -85,11 +96,12 @@ impl From<fjall::Error> for WriteError {
     }
 }
 
-impl From<fjall::Error> for ReadError {
-    fn from(error: fjall::Error) -> Self {
+impl ReadError {
+    pub(crate) fn new(keyspace: &str, error: fjall::Error) -> Self {
+        let keyspace = keyspace.to_owned();
         match error {
-            fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => Self::Io(error),
-            other => Self::Damaged(describe(&other)),
+            fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => Self::Io { keyspace, error },
+            other => Self::Damaged { keyspace, detail: describe(&other) },
         }
     }
 }

@@ -6,8 +6,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod batch;
+mod engine_panic;
 mod error;
 mod keyspace;
+mod manifest;
 mod snapshot;
 mod store;
 

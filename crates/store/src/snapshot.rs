@@ -57,7 +57,8 @@ impl Snapshot {
     /// # Errors
     /// [`ReadError`] when it cannot be read.
     pub fn get(&self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Value>, ReadError> {
-        Ok(self.0.get(&keyspace.0, key)?.map(Value))
+        let value = self.0.get(&keyspace.0, key).map_err(|error| ReadError::new(keyspace.name(), error))?;
+        Ok(value.map(Value))
     }
 
     /// How many bytes the value of one row has, without reading it where values are kept apart.
@@ -65,32 +66,41 @@ impl Snapshot {
     /// # Errors
     /// [`ReadError`] when it cannot be read.
     pub fn size(&self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<u32>, ReadError> {
-        Ok(self.0.size_of(&keyspace.0, key)?)
+        self.0.size_of(&keyspace.0, key).map_err(|error| ReadError::new(keyspace.name(), error))
     }
 
     /// Rows whose keys lie in `range`; take them from the front (ascending) or the back (descending).
     pub fn scan<K: AsRef<[u8]>>(&self, keyspace: &Keyspace, range: impl RangeBounds<K>) -> Rows {
-        Rows(self.0.range(&keyspace.0, range))
+        Rows { rows: self.0.range(&keyspace.0, range), keyspace: keyspace.clone() }
     }
 
     /// Rows whose keys start with `prefix`.
     pub fn prefix(&self, keyspace: &Keyspace, prefix: &[u8]) -> Rows {
-        Rows(self.0.prefix(&keyspace.0, prefix))
+        Rows { rows: self.0.prefix(&keyspace.0, prefix), keyspace: keyspace.clone() }
     }
 }
 
 /// Rows of a scan, from both ends.
-pub struct Rows(fjall::Iter);
+pub struct Rows {
+    rows: fjall::Iter,
+    /// For the error that names it.
+    keyspace: Keyspace,
+}
 
 impl Rows {
-    fn row(guard: fjall::Guard) -> Result<Row, ReadError> {
-        let (key, value) = guard.into_inner()?;
+    fn row(&self, guard: fjall::Guard) -> Result<Row, ReadError> {
+        let (key, value) = guard.into_inner().map_err(|error| self.error(error))?;
         Ok(Row { key: Value(key), value: Value(value) })
     }
 
     /// The next key from the front, without reading its value where values are kept apart.
     pub fn next_key(&mut self) -> Option<Result<Value, ReadError>> {
-        self.0.next().map(|guard| Ok(Value(guard.key()?)))
+        let guard = self.rows.next()?;
+        Some(guard.key().map(Value).map_err(|error| self.error(error)))
+    }
+
+    fn error(&self, error: fjall::Error) -> ReadError {
+        ReadError::new(self.keyspace.name(), error)
     }
 }
 
@@ -98,12 +108,14 @@ impl Iterator for Rows {
     type Item = Result<Row, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next().map(Self::row)
+        let guard = self.rows.next()?;
+        Some(self.row(guard))
     }
 }
 
 impl DoubleEndedIterator for Rows {
     fn next_back(&mut self) -> Option<Self::Item> {
-        self.0.next_back().map(Self::row)
+        let guard = self.rows.next_back()?;
+        Some(self.row(guard))
     }
 }

@@ -1,6 +1,6 @@
 //! The store: one database in one directory, opened by one process at a time.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use fjall::{CompressionType, Database};
 
 use crate::batch::Batch;
+use crate::engine_panic;
 use crate::error::{KeyspaceError, OpenError, WriteError, describe};
 use crate::keyspace::{Keyspace, Shape};
+use crate::manifest;
 use crate::snapshot::Snapshot;
 
 /// How much the store may take.
@@ -74,20 +76,37 @@ impl Store {
             .manual_journal_persist(true)
             // One thread flushes, one compacts: neither may wait for the other, and more would take cores from workers.
             .worker_threads(2);
-        // fjall asserts on some kinds of damage instead of answering them.
-        let database = catch_unwind(AssertUnwindSafe(|| builder.open()))
-            .map_err(|_| OpenError::Damaged("the storage engine gave up while reading it back".to_owned()))??;
-        Ok(Self { database, poisoned: Arc::default() })
+        match engine_panic::caught(|| builder.open()) {
+            Ok(Ok(database)) => Ok(Self { database, poisoned: Arc::default() }),
+            Ok(Err(error)) => Err(Self::placed(path, error.into())),
+            Err(said) => Err(Self::placed(path, OpenError::Damaged(format!("the storage engine gave up: {said}")))),
+        }
+    }
+
+    /// The error with the file that is damaged, if one is: the engine names none.
+    fn placed(path: &Path, error: OpenError) -> OpenError {
+        match error {
+            OpenError::Locked => error,
+            error => match manifest::damaged_file(path) {
+                Some(file) => OpenError::Damaged(file),
+                None => error,
+            },
+        }
     }
 
     /// fjall takes a store whose catalogue of keyspaces vanished for an empty one and deletes every keyspace's folder as
-    /// unreferenced. So that is looked for before fjall is asked.
+    /// unreferenced; likewise the tables that a damaged list does not name. So these are looked at before fjall is asked.
     fn check_catalogue(path: &Path) -> Result<(), OpenError> {
         let keyspaces = path.join("keyspaces");
-        if !Self::exists(path) || !keyspaces.join("1").exists() || keyspaces.join("0").join("current").exists() {
-            return Ok(());
+        if Self::exists(path) && keyspaces.join("1").exists() && !keyspaces.join("0").join("current").exists() {
+            return Err(OpenError::Damaged("the catalogue of keyspaces (keyspaces/0/current) is missing".to_owned()));
         }
-        Err(OpenError::Damaged("the catalogue of keyspaces (keyspaces/0/current) is missing".to_owned()))
+        match manifest::damaged_list(path) {
+            // Its owner may have been writing the list at this moment.
+            Some(_) if is_locked(path) => Err(OpenError::Locked),
+            Some(file) => Err(OpenError::Damaged(file)),
+            None => Ok(()),
+        }
     }
 
     /// Names of all keyspaces.
@@ -189,4 +208,10 @@ impl Store {
     pub fn disk_bytes(&self) -> Option<u64> {
         self.database.disk_space().ok()
     }
+}
+
+/// Whether a process has the store open.
+fn is_locked(path: &Path) -> bool {
+    let lock = File::open(path.join("lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }

@@ -4,13 +4,28 @@
 
 mod count;
 
+use std::process::ExitCode;
+
 use riverrun::{App, Error};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::count::Count;
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+#[expect(clippy::print_stderr, reason = "why it ended is for whoever started it")]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_ansi(false).with_writer(std::io::stderr).init();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Error> {
     let app_file = std::env::args().nth(1).ok_or("usage: torture-service APP_FILE")?;
     let mut terminate = signal(SignalKind::terminate())?;
     let server = App::load(app_file)?.transform("count", Count).start().await?;

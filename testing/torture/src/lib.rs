@@ -1,4 +1,5 @@
-//! Black-box fault tests: a server is loaded, killed and cut off from power, and everything it promised is checked from outside.
+//! Black-box fault tests: a server is loaded, killed, cut off from power, given disks that fill up, fail and decay and clocks that jump,
+//! and everything it promised is checked from outside.
 //!
 //! Invariants: no code is shared with the product, not even an encoder; the ledger lies where no fault reaches; all randomness comes
 //! from one seed; whatever a run makes (processes, mounts, files) is gone when it ends, also after a failure or SIGINT.
@@ -12,6 +13,7 @@ pub mod failure;
 pub mod http;
 pub mod ledger;
 pub mod load;
+pub mod media;
 pub mod position;
 pub mod random;
 pub mod reader;
@@ -20,3 +22,4 @@ pub mod round;
 pub mod scenario;
 pub mod scenario_app;
 pub mod server;
+pub mod site;

@@ -1,4 +1,4 @@
-//! The command line of the fault tests: `short`, `full` and `sabotage`.
+//! The command line of the fault tests: `short`, `full`, `sabotage` and `media`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use riverrun_torture::failure::{Failure, Interruption, OrEnvironment};
+use riverrun_torture::media;
 use riverrun_torture::report::say;
 use riverrun_torture::round::{Fault, Plan};
 use riverrun_torture::scenario::{run_rounds, run_sabotage};
@@ -36,6 +37,16 @@ enum Tier {
         faults: u32,
         /// Only these switches
         switches: Vec<String>,
+    },
+    /// Disks that fill up, fail and decay, and clocks that jump
+    Media {
+        #[command(flatten)]
+        run: Run,
+        /// The command line `riverrun`; without it the one beside this program
+        #[arg(long)]
+        command_line: Option<PathBuf>,
+        /// Only these kinds: "full disk", "bit rot", "disk errors", "clock steps"
+        kinds: Vec<String>,
     },
 }
 
@@ -90,6 +101,13 @@ fn run(tier: Tier, interruption: &Interruption) -> Result<bool, Failure> {
         Tier::Sabotage { run, faults, switches } => {
             let plan = Plan { faults, ..plan(&run)? };
             run_sabotage(&plan, &switches, interruption)
+        }
+        Tier::Media { run, command_line, kinds } => {
+            let Plan { program, directory, keep, seed, .. } = plan(&run)?;
+            let command_line = command_line.map_or_else(|| beside_this_program("riverrun"), Ok)?;
+            let command_line = std::path::absolute(&command_line).or_environment("cannot find the command line")?;
+            let plan = media::Plan { program, command_line, directory, keep, seed };
+            media::run(&plan, &kinds, interruption)
         }
     }
 }

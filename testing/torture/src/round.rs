@@ -1,10 +1,9 @@
 //! A round: one fresh data directory, a load, and a number of faults with checks between them.
 //!
-//! Everything a round makes (process, senders, mount, files) belongs to its value and goes with it, in that order.
+//! Everything a round makes (process, senders, files, mount) belongs to its value and goes with it, in that order.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -12,12 +11,11 @@ use tempfile::TempDir;
 use crate::check::{Depth, check};
 use crate::disk::Disk;
 use crate::failure::{Failure, Interruption, OrEnvironment};
-use crate::ledger::{Counts, Ledger};
-use crate::load::Load;
+use crate::ledger::Counts;
 use crate::random::Random;
 use crate::report::say;
-use crate::scenario_app::app_file;
-use crate::server::{Launch, Server};
+use crate::server::Server;
+use crate::site::Site;
 
 /// In how many of 100 cases a fault hits the start of the server instead of its work.
 const FAULTS_AT_START_PERCENT: u64 = 25;
@@ -87,9 +85,9 @@ pub fn run(plan: &Plan, interruption: &Interruption) -> Result<Verdict, String> 
     };
     let outcome = round.run();
     if let (Err(Failure::Broken(_)), Some(keep)) = (&outcome, &plan.keep) {
-        round.keep_evidence(keep);
+        round.site.keep_evidence(keep, &format!("{:?}-{}", plan.fault, plan.seed));
     }
-    Ok(Verdict { passed: round.passed, failure: outcome.err(), counts: round.ledger.counts() })
+    Ok(Verdict { passed: round.passed, failure: outcome.err(), counts: round.site.ledger.counts() })
 }
 
 /// Why a round does not begin.
@@ -106,14 +104,11 @@ impl From<Failure> for Preparation {
 
 struct Round<'a> {
     // In the order in which they have to go.
-    server: Option<Server>,
-    load: Load,
+    site: Site,
     disk: Option<Disk>,
-    work: TempDir,
+    _disk_directory: TempDir,
     plan: &'a Plan,
     interruption: &'a Interruption,
-    ledger: Arc<Ledger>,
-    launch: Launch,
     random: Random,
     passed: u32,
     replays: u32,
@@ -121,32 +116,22 @@ struct Round<'a> {
 
 impl<'a> Round<'a> {
     fn prepare(plan: &'a Plan, interruption: &'a Interruption) -> Result<Self, Preparation> {
-        let mut builder = tempfile::Builder::new();
-        let work = builder.prefix("riverrun-torture-").tempdir_in(&plan.directory);
-        let work = work.or_environment("cannot make a directory for the round")?;
+        let disk_directory = tempfile::Builder::new().prefix("riverrun-disk-").tempdir_in(&plan.directory);
+        let disk_directory = disk_directory.or_environment("cannot make a directory for the disk")?;
         let disk = match plan.fault {
             Fault::Kill => None,
-            Fault::PowerCut => Some(Disk::create(work.path()).map_err(Preparation::Skip)?),
+            Fault::PowerCut => Some(Disk::create(disk_directory.path()).map_err(Preparation::Skip)?),
         };
-        let data_directory = disk.as_ref().map_or(work.path(), Disk::path).join("data");
-        let app_path = work.path().join("riverrun.yaml");
-        let launch = Launch {
-            program: plan.program.clone(),
-            arguments: vec![app_path.clone().into_os_string()],
-            log: work.path().join("server.log"),
-            sabotage: plan.sabotage.clone(),
-            data_directory,
-        };
-        std::fs::write(&app_path, app_file(&launch.data_directory)).or_environment("cannot write the app file")?;
-        let ledger = Arc::new(Ledger::create(&work.path().join("ledger.ndjson"))?);
-        let load = Load::start(plan.seed, &ledger);
+        let root = disk.as_ref().map_or(disk_directory.path(), Disk::path).to_owned();
+        let mut site = Site::prepare(&plan.program, &root, plan.seed, interruption)?;
+        site.launch.sabotage.clone_from(&plan.sabotage);
         let random = Random::part(plan.seed, 0);
-        let (server, passed, replays) = (None, 0, 0);
-        Ok(Self { server, load, disk, work, plan, interruption, ledger, launch, random, passed, replays })
+        let (passed, replays) = (0, 0);
+        Ok(Self { site, disk, _disk_directory: disk_directory, plan, interruption, random, passed, replays })
     }
 
     fn run(&mut self) -> Result<(), Failure> {
-        self.start()?;
+        self.site.start()?;
         for number in 1..=self.plan.faults {
             let after_ready = self.random.between(LOAD_MS.0, LOAD_MS.1);
             self.interruption.sleep(Duration::from_millis(after_ready))?;
@@ -159,7 +144,7 @@ impl<'a> Round<'a> {
             if !is_checked && self.random.chance(FAULTS_AT_START_PERCENT) {
                 self.strike_at_start()?;
             }
-            let address = self.start()?;
+            let address = self.site.start()?;
             if is_checked {
                 self.check(address, number, is_last)?;
             }
@@ -167,37 +152,29 @@ impl<'a> Round<'a> {
         self.end_in_good_order()
     }
 
-    /// Starts the server and lets the load at it.
-    fn start(&mut self) -> Result<SocketAddr, Failure> {
-        let server = self.server.insert(Server::spawn(&self.launch)?);
-        let address = server.wait_ready(self.interruption)?;
-        self.load.server_is_up(address);
-        Ok(address)
-    }
-
     /// Waits for the next acknowledgement, without sleeping: its moment is shorter than a sleep.
     fn wait_for_acknowledgement(&self) {
-        let before = self.ledger.acknowledgements();
+        let before = self.site.ledger.acknowledgements();
         let end = Instant::now() + ACKNOWLEDGEMENT_WAIT;
-        while self.ledger.acknowledgements() == before && Instant::now() < end {
+        while self.site.ledger.acknowledgements() == before && Instant::now() < end {
             std::thread::yield_now();
         }
     }
 
     /// The fault, under load.
     fn strike(&mut self) -> Result<(), Failure> {
-        let Some(mut server) = self.server.take() else { return Ok(()) };
+        let Some(mut server) = self.site.server.take() else { return Ok(()) };
         server.check_running()?;
         match &mut self.disk {
             None => {
                 server.kill()?;
-                self.load.server_is_down();
+                self.site.load.server_is_down();
             }
             Some(disk) => {
                 server.freeze()?;
                 disk.cut()?;
                 server.kill()?;
-                self.load.server_is_down();
+                self.site.load.server_is_down();
                 disk.power_up()?;
             }
         }
@@ -206,7 +183,7 @@ impl<'a> Round<'a> {
 
     /// One more fault while the server starts and recovers. It is not counted as one of the plan's.
     fn strike_at_start(&mut self) -> Result<(), Failure> {
-        self.server = Some(Server::spawn(&self.launch)?);
+        self.site.server = Some(Server::spawn(&self.site.launch)?);
         let moment = self.random.between(0, START_MS);
         self.interruption.sleep(Duration::from_millis(moment))?;
         self.strike()
@@ -215,7 +192,7 @@ impl<'a> Round<'a> {
     fn check(&mut self, address: SocketAddr, number: u32, is_last: bool) -> Result<(), Failure> {
         // A moment of load first, so that the state after recovery is also worked on before it is looked at.
         self.interruption.sleep(Duration::from_millis(50))?;
-        self.load.pause(self.interruption)?;
+        self.site.load.pause(self.interruption)?;
         let began = Instant::now();
         let depth = if is_last || self.plan.replay_each_check {
             self.replays += 1;
@@ -223,27 +200,24 @@ impl<'a> Round<'a> {
         } else {
             Depth::Log
         };
-        check(&self.ledger, address, depth, self.interruption)?;
+        check(&self.site.ledger, address, depth, self.interruption)?;
         self.passed = number;
         self.tell_progress(number, began.elapsed());
-        self.load.resume();
+        self.site.load.resume();
         Ok(())
     }
 
     /// SIGTERM under load must lose nothing either.
     fn end_in_good_order(&mut self) -> Result<(), Failure> {
         self.interruption.sleep(Duration::from_millis(200))?;
-        if let Some(server) = self.server.take() {
-            server.end(self.interruption)?;
-        }
-        self.load.server_is_down();
-        let address = self.start()?;
-        self.load.pause(self.interruption)?;
-        check(&self.ledger, address, Depth::Log, self.interruption)
+        self.site.end()?;
+        let address = self.site.start()?;
+        self.site.load.pause(self.interruption)?;
+        check(&self.site.ledger, address, Depth::Log, self.interruption)
     }
 
     fn tell_progress(&self, number: u32, checking: Duration) {
-        let counts = self.ledger.counts();
+        let counts = self.site.ledger.counts();
         say(format!(
             "  {number}/{} faults; {} events acknowledged, {} refused, {} without an answer; checked in {:.1} s",
             self.plan.faults,
@@ -252,15 +226,5 @@ impl<'a> Round<'a> {
             counts.unknown,
             checking.as_secs_f64()
         ));
-    }
-
-    fn keep_evidence(&self, keep: &Path) {
-        for name in ["ledger.ndjson", "server.log", "riverrun.yaml"] {
-            let kept = keep.join(format!("{:?}-{}-{name}", self.plan.fault, self.plan.seed));
-            match std::fs::copy(self.work.path().join(name), &kept) {
-                Ok(_) => say(format!("  kept {}", kept.display())),
-                Err(error) => say(format!("  {name} cannot be kept: {error}")),
-            }
-        }
     }
 }

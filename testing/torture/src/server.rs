@@ -153,7 +153,8 @@ impl Server {
     }
 
     /// The address in `server.json`, if this process wrote it; after a fault the file is that of the process before.
-    fn address(&self) -> Option<SocketAddr> {
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
         let text = fs::read_to_string(self.launch.data_directory.join("server.json")).ok()?;
         let told: serde_json::Value = serde_json::from_str(&text).ok()?;
         let is_own = told.get("pid")?.as_u64()? == u64::from(self.child.id());

@@ -90,8 +90,26 @@ pub fn check(ledger: &Ledger, server: SocketAddr, depth: Depth, interruption: &I
     findings.settle()
 }
 
+/// Checks what can be read of a log that had been worked off before it was stopped: nothing is waited for.
+///
+/// # Errors
+/// [`Failure::Broken`] with what is wrong, or with what a read answered instead.
+pub fn check_read(ledger: &Ledger, server: SocketAddr) -> Result<(), Failure> {
+    let seen = read_topics(&mut Reader::new(server))?;
+    let mut findings = Findings::default();
+    let entries = ledger.entries();
+    inputs::check(&entries, ORDERS, &seen.orders, &mut findings);
+    inputs::check(&entries, ACCOUNTS, &seen.accounts, &mut findings);
+    outputs::check(&seen.orders, &seen.scored, &seen.dead_letters, &mut findings);
+    findings.settle()
+}
+
 fn read_all(reader: &mut Reader, interruption: &Interruption) -> Result<Seen, Failure> {
     reader.wait_idle(interruption)?;
+    read_topics(reader)
+}
+
+fn read_topics(reader: &mut Reader) -> Result<Seen, Failure> {
     Ok(Seen {
         orders: reader.read_topic(ORDERS, ORDER_PARTITIONS)?,
         accounts: reader.read_topic(ACCOUNTS, ACCOUNT_PARTITIONS)?,

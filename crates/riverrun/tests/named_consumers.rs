@@ -80,6 +80,10 @@ async fn what_is_not_committed_comes_again_and_the_lag_tells_how_much() {
     }
     check_lag(&server, 0).await;
     consumer.leave().await.unwrap();
+    let removed = request(server.url(), "DELETE /consumers/billing", "").await;
+    assert!(removed.starts_with("HTTP/1.1 204"), "{removed}");
+    let metrics = body(&server, "/metrics").await;
+    assert!(!metrics.contains("consumer=\"billing\""), "a removed consumer is still measured: {metrics}");
     server.shutdown().await.unwrap();
 }
 
@@ -197,13 +201,29 @@ async fn serve_at(url: &str, directory: &Path) -> Server {
 async fn what_trying_again_does_not_mend_is_returned() {
     let directory = tempfile::tempdir().unwrap();
     let server = serve(APP, directory.path()).await;
-    check_refused(&server, "billing", "nothing", "RR0140").await;
-    check_refused(&server, "Billing Dept.", "orders", "RR0190").await;
+    let connect = |name: &str, topic: &str| Consumer::connect(server.url(), name, &[topic]).unwrap();
+    check_refused(connect("billing", "nothing"), "RR0140").await;
+    check_refused(connect("Billing Dept.", "orders"), "RR0190").await;
+    check_refused(connect("billing", "orders").from("yesterday"), "RR0160").await;
     server.shutdown().await.unwrap();
 }
 
-async fn check_refused(server: &Server, name: &str, topic: &str, code: &str) {
-    let refused = Consumer::connect(server.url(), name, &[topic]).unwrap().next().await;
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_shows_its_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = format!("{APP}access: {{ tokens: [{{ name: billing, secret: sesame }}] }}\n");
+    let server = serve(&app, directory.path()).await;
+    let connect = || Consumer::connect(server.url(), "billing", &["nothing"]).unwrap();
+    check_refused(connect(), "RR0101").await;
+    check_refused(connect().token("please").unwrap(), "RR0101").await;
+    // Let in, it learns that there is no such topic.
+    check_refused(connect().token("sesame").unwrap(), "RR0140").await;
+    assert!(matches!(connect().token("a\nb"), Err(ClientError::Token)));
+    server.shutdown().await.unwrap();
+}
+
+async fn check_refused(mut consumer: Consumer, code: &str) {
+    let refused = consumer.next().await;
     let Err(ClientError::Problem(problem)) = refused else { panic!("{refused:?}") };
     assert_eq!(problem.code.as_deref(), Some(code), "{problem:?}");
 }

@@ -86,6 +86,7 @@ impl Registered {
         let _ = prometheus_client::encoding::text::encode(&mut page, &self.registry);
         page
     }
+
     /// Consumers may be removed: only those that are there are shown.
     fn measure(&self, consumers: &[ConsumerReport]) {
         self.consumer_lag.clear();

@@ -3,6 +3,8 @@
 pub(crate) mod batch;
 pub(crate) mod codec;
 pub(crate) mod commit;
+#[cfg(test)]
+mod fuzz;
 pub(crate) mod group;
 pub(crate) mod identity;
 pub(crate) mod marker;

@@ -7,10 +7,11 @@ use std::process::Command;
 use super::figures::Figures;
 use super::rounds::{self, Row};
 use super::server::{Server, Side};
-use super::{BARE, Place, Plan, in_process};
+use super::{BARE, Place, Plan, in_process, nats};
 use crate::{Failure, tree};
 
-const CONNECTIONS: &str = "64";
+/// Requests in flight; over HTTP a connection each.
+const IN_FLIGHT: &str = "64";
 
 /// Single events, then batches.
 pub(crate) fn http(plan: &Plan, place: &Place) -> Result<Vec<Row>, Failure> {
@@ -34,7 +35,8 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    fn run(&self, side: Side, place: &Place) -> Result<Figures, Failure> {
+    /// Starts a server, sends all to it, and gives its figures.
+    pub(crate) fn run(&self, side: Side, place: &Place) -> Result<Figures, Failure> {
         let folder = place.fresh("server")?;
         let mut server = Server::spawn(side, &folder)?;
         server.accept_one("first")?;
@@ -55,10 +57,20 @@ impl Load {
 
     /// The sender.
     pub(crate) fn command(&self, server: &Server) -> Command {
-        let mut command = Command::new(tree::release_program(BARE));
-        command.args(["load", "--connections", CONNECTIONS, "--url", &server.events_url()]);
-        command.args(["--events", &self.events.to_string(), "--batch", &self.batch.to_string()]);
-        command.arg("--flights").arg(in_process::flights());
+        let mut command = match server.side() {
+            Side::Nats => {
+                let mut command = Command::new(nats::program());
+                command.args(["load", "--in-flight", IN_FLIGHT, "--port", &server.port().to_string()]);
+                command
+            }
+            Side::Product | Side::Bare => {
+                let mut command = Command::new(tree::release_program(BARE));
+                command.args(["load", "--connections", IN_FLIGHT, "--url", &server.events_url()]);
+                command.args(["--batch", &self.batch.to_string()]);
+                command
+            }
+        };
+        command.args(["--events", &self.events.to_string(), "--flights"]).arg(in_process::flights());
         command
     }
 }

@@ -7,6 +7,7 @@
 mod door;
 mod figures;
 mod in_process;
+mod nats;
 mod report;
 mod rounds;
 mod server;
@@ -40,8 +41,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     if plan.has("http") {
         rows.extend(door::http(&plan, &place)?);
     }
+    let peers = if plan.has("nats") { nats::nats(&plan, &place)? } else { Vec::new() };
     let starts = if plan.has("start") { start::starts(&plan, &place)? } else { Vec::new() };
-    let text = report::render(&plan, &rows, &starts);
+    let text = report::render(&plan, &rows, &peers, &starts);
     println!("\n{text}");
     if plan.parts.is_empty() && !plan.quick {
         let path = tree::root().join("bench/RESULTS.md");
@@ -52,7 +54,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
 }
 
 /// The parts there are.
-const PARTS: [&str; 4] = ["append", "pipeline", "http", "start"];
+const PARTS: [&str; 5] = ["append", "pipeline", "http", "nats", "start"];
 
 /// What is measured, and how long.
 pub(crate) struct Plan {

@@ -9,24 +9,19 @@ use super::rounds::Row;
 use super::start::Start;
 
 /// The report as Markdown.
-pub(crate) fn render(plan: &Plan, rows: &[Row], starts: &[Start]) -> String {
+pub(crate) fn render(plan: &Plan, rows: &[Row], peers: &[Row], starts: &[Start]) -> String {
     let mut text = String::from("# Results\n\n");
     let cores = available_parallelism().map_or(0, std::num::NonZero::get);
     let _ = writeln!(
         text,
         "`cargo xtask bench`, {}, {cores} cores ({}), medians of {} rounds. [How it is measured](README.md).\n\n\
-         *Of bare* is the product's rate divided by the bare program's: 1.00 would be free.\n",
+         *Of bare* is the product's rate divided by the bare program's: 1.00 would be free.",
         date(),
         processor(),
         plan.rounds()
     );
-    if !rows.is_empty() {
-        text.push_str(
-            "| what | of bare | events/s | bare | CPU s per million | bare | peak MB | bare | p99 ms | bare |\n\
-             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
-        );
-        rows.iter().for_each(|row| render_row(&mut text, row));
-    }
+    render_table(&mut text, "what | of bare", "bare", rows);
+    render_table(&mut text, "what | of NATS JetStream", "NATS", peers);
     if !starts.is_empty() {
         text.push_str("\n| start to first event | ms | bare, nothing to recover |\n|---|--:|--:|\n");
         for start in starts {
@@ -34,6 +29,19 @@ pub(crate) fn render(plan: &Plan, rows: &[Row], starts: &[Start]) -> String {
         }
     }
     text
+}
+
+/// A table of rows, if there are any; `other` is the side the product is compared with.
+fn render_table(text: &mut String, title: &str, other: &str, rows: &[Row]) {
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\n| {title} | events/s | {other} | CPU s per million | {other} | peak MB | {other} | p99 ms | {other} |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+    );
+    rows.iter().for_each(|row| render_row(text, row));
 }
 
 fn render_row(text: &mut String, row: &Row) {

@@ -1,6 +1,6 @@
-//! A server under measurement: the product's or the bare one, started on a free port of the loopback address.
+//! A server under measurement: the product's, the bare one or NATS, started on a free port of the loopback address.
 //!
-//! What it costs is read from /proc while it lives, the same way for both. Dropping it kills it.
+//! What it costs is read from /proc while it lives, the same way for all. Dropping it kills it.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{BARE, SERVER};
+use super::{BARE, SERVER, nats};
 use crate::{Failure, tree};
 
 /// A server that does not answer by then never will.
@@ -32,10 +32,12 @@ topics:
 pub(crate) enum Side {
     Product,
     Bare,
+    Nats,
 }
 
 /// A running server.
 pub(crate) struct Server {
+    side: Side,
     child: Child,
     address: SocketAddr,
 }
@@ -47,10 +49,21 @@ impl Server {
         let mut command = match side {
             Side::Product => product(folder, address)?,
             Side::Bare => bare(folder, address),
+            Side::Nats => jetstream(folder, address),
         };
         let log = fs::File::create(folder.join("stderr"))?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
-        Ok(Self { child, address })
+        Ok(Self { side, child, address })
+    }
+
+    /// Which server it is.
+    pub(crate) fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Where events go.
@@ -62,7 +75,11 @@ impl Server {
     pub(crate) fn accept_one(&mut self, id: &str) -> Result<(), Failure> {
         let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
         loop {
-            if self.try_accept(id).unwrap_or(false) {
+            let is_ready = match self.side {
+                Side::Nats => self.greets(),
+                Side::Product | Side::Bare => self.try_accept(id),
+            };
+            if is_ready.unwrap_or(false) {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
@@ -91,6 +108,15 @@ impl Server {
         let mut status = [0; 12];
         stream.read_exact(&mut status)?;
         Ok(status == *b"HTTP/1.1 202")
+    }
+
+    /// NATS speaks first, once it is ready.
+    fn greets(&self) -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(1))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        let mut greeting = [0; 4];
+        stream.read_exact(&mut greeting)?;
+        Ok(greeting == *b"INFO")
     }
 
     /// CPU time so far, user and system.
@@ -145,5 +171,11 @@ fn product(folder: &Path, address: SocketAddr) -> Result<Command, Failure> {
 fn bare(folder: &Path, address: SocketAddr) -> Command {
     let mut command = Command::new(tree::release_program(BARE));
     command.arg("http").arg("--port").arg(address.port().to_string()).arg("--directory").arg(folder);
+    command
+}
+
+fn jetstream(folder: &Path, address: SocketAddr) -> Command {
+    let mut command = Command::new(nats::program());
+    command.arg("server").arg("--port").arg(address.port().to_string()).arg("--directory").arg(folder);
     command
 }

@@ -56,6 +56,11 @@ impl Attributes {
         Ok(())
     }
 
+    /// Makes room for this many more, in one allocation.
+    pub fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
+    }
+
     /// Sets an attribute that Riverrun itself writes (`rrcause`, ...), replacing an earlier value in place.
     pub fn set(&mut self, name: &str, value: impl Into<Text>) {
         match self.0.iter_mut().find(|(known, _)| &**known == name) {

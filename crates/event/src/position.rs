@@ -61,6 +61,18 @@ impl Position {
     pub fn topic_partition(&self) -> TopicPartition {
         TopicPartition { topic: self.topic.clone(), partition: self.partition }
     }
+
+    /// Writes `topic/partition@offset` past the formatting machinery: a pipeline writes half a dozen positions per event.
+    ///
+    /// # Errors
+    /// Those of `out`; texts have none.
+    pub fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        out.write_str(self.topic.as_str())?;
+        out.write_char('/')?;
+        out.write_str(itoa::Buffer::new().format(self.partition.0))?;
+        out.write_char('@')?;
+        out.write_str(itoa::Buffer::new().format(self.offset.0))
+    }
 }
 
 /// Why a text is no position.
@@ -109,7 +121,7 @@ impl fmt::Display for TopicPartition {
 
 impl fmt::Display for Position {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}@{}", self.topic, self.partition, self.offset)
+        self.write_to(formatter)
     }
 }
 

@@ -6,16 +6,32 @@ use std::ops::Deref;
 
 use compact_str::CompactString;
 
-/// An immutable text, used like a `str`. Up to 24 bytes, which holds most ids, sources, types and attribute values, lie in the
+/// A text, used like a `str`. Up to 24 bytes, which holds most ids, sources, types and attribute values, lie in the
 /// value itself: an event is read and cloned with hardly an allocation.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Text(CompactString);
 
 impl Text {
+    /// The text that `write` writes, built in place.
+    #[must_use]
+    pub fn written(write: impl FnOnce(&mut Self) -> fmt::Result) -> Self {
+        let mut text = Self::default();
+        // Writing to a text cannot fail.
+        let _written = write(&mut text);
+        text
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        self.0.push_str(more);
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The step: one event in, an [`Outcome`] out. Pure: it reads state and models through what it is handed, and writes nowhere.
 
+use std::fmt::Write as _;
+
 use riverrun_event::partitioner::partition_of;
 use riverrun_event::{AppName, Event, Position, Record, Text, TopicName};
 use riverrun_log::NewRecord;
@@ -49,7 +51,8 @@ impl Stepper {
         event.id = output_id(&cause.position, ordinal);
         event.source = self.source.clone();
         let attributes = &mut event.attributes;
-        attributes.set("rrcause", cause.position.to_string());
+        attributes.reserve(4);
+        attributes.set("rrcause", Text::written(|text| cause.position.write_to(text)));
         attributes.set("causationid", cause.event.id.clone());
         attributes.set("causationsource", cause.event.source.clone());
         if attributes.get("correlationid").is_none() {
@@ -65,7 +68,10 @@ impl Stepper {
 
 /// `<topic>/<partition>@<offset>/to.<n>`: the sink `to` emitted it as the n-th output of the record at that position.
 fn output_id(cause: &Position, ordinal: usize) -> Text {
-    format!("{cause}/to.{ordinal}").into()
+    Text::written(|text| {
+        cause.write_to(text)?;
+        write!(text, "/to.{ordinal}")
+    })
 }
 
 fn run(

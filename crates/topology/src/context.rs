@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use riverrun_event::{ModelName, OperatorName, Position, Time};
 
+use crate::document::{DocumentError, Json};
 use crate::draft::Draft;
 
 /// What the runtime hands to an operator: the models as of the event, and the keyed state of the task.
@@ -27,8 +28,8 @@ pub trait Models {
 pub struct ModelVersion {
     /// The event it comes from.
     pub position: Position,
-    /// The entity's data, JSON text.
-    pub data: Bytes,
+    /// The entity's data, checked when it was fetched; what is wrong with it where it is no JSON.
+    pub data: Result<Json, DocumentError>,
 }
 
 /// Keyed state of a task, one row per (operator, key).

@@ -2,7 +2,7 @@
 
 use riverrun_event::{Event, Time};
 
-use crate::document::{Document, DocumentError};
+use crate::document::{Document, DocumentError, Path, Span};
 
 /// An event that is being transformed. Its data is parsed when first asked for, once.
 #[derive(Clone, Debug)]
@@ -10,6 +10,8 @@ pub struct Draft {
     event: Event,
     accepted: Time,
     document: Option<Document>,
+    /// Where the fields of the expression being evaluated are; kept between expressions for its memory.
+    fetched: Vec<Option<Span>>,
 }
 
 /// Why the data of an event could not be used.
@@ -30,7 +32,7 @@ impl Draft {
     /// Starts from an event and the time it was accepted (which counts as its time where it has none).
     #[must_use]
     pub fn new(event: Event, accepted: Time) -> Self {
-        Self { event, accepted, document: None }
+        Self { event, accepted, document: None, fetched: Vec::new() }
     }
 
     /// The event's own time, else the accept time.
@@ -70,6 +72,28 @@ impl Draft {
             self.document = Some(Document::parse(data.clone())?);
         }
         Ok(self.document.as_mut())
+    }
+
+    /// Finds fields of the data all at once; [`Self::fetched`] reads them.
+    ///
+    /// # Errors
+    /// [`DataError`] when there are fields to find and the data is not JSON.
+    pub(crate) fn fetch(&mut self, paths: &[Path]) -> Result<(), DataError> {
+        let mut fetched = std::mem::take(&mut self.fetched);
+        fetched.clear();
+        if !paths.is_empty()
+            && let Some(document) = self.document()?
+        {
+            fetched.extend(paths.iter().map(|path| document.find(path)));
+        }
+        self.fetched = fetched;
+        Ok(())
+    }
+
+    /// The JSON text of the field that was fetched as number `index`; `None` when it is not there.
+    pub(crate) fn fetched(&self, index: usize) -> Option<&str> {
+        let span = self.fetched.get(index).copied().flatten()?;
+        self.document.as_ref().map(|document| document.text(span))
     }
 
     /// The document, if it was asked for before.

@@ -1,7 +1,8 @@
 //! Versions a task has looked up lately, with the time they are in force for.
 //!
 //! Correct by construction: an entry says from when until when its answer holds, and all entries belong to one frontier; a moved
-//! frontier empties the cache. It pays where models change rarely next to the events that look them up, so it is only filled
+//! frontier empties the cache. An entity has several entries where its events lie in several intervals.
+//! It pays where models change rarely next to the events that look them up, so it is only filled
 //! once a frontier has stood still for two commits; a look-up that fills it costs a second scan, for the end of the interval.
 
 use std::collections::HashMap;
@@ -22,9 +23,13 @@ const ENTRY_BYTES: usize = 256;
 pub struct VersionCache {
     frontier: Frontier,
     is_steady: bool,
-    models: HashMap<ModelName, HashMap<Bytes, InForce>>,
+    /// Apps have few models: comparing names is quicker than hashing one.
+    models: Vec<(ModelName, Entities)>,
     bytes: usize,
 }
+
+/// Per entity, what holds when, ordered by time. Intervals of one frontier do not overlap.
+type Entities = HashMap<Bytes, Vec<InForce>>;
 
 /// An answer and when it holds.
 #[derive(Clone, Debug)]
@@ -62,26 +67,40 @@ impl VersionCache {
     /// What is known to be in force at `at`.
     #[must_use]
     pub fn get(&self, model: &ModelName, entity: &[u8], at: Time) -> Option<&InForce> {
-        self.models.get(model)?.get(entity).filter(|entry| entry.holds_at(at))
+        let (_, entities) = self.models.iter().find(|(known, _)| known == model)?;
+        let entries = entities.get(entity)?;
+        let later = entries.partition_point(|entry| entry.from.is_none_or(|from| from <= at));
+        entries.get(later.checked_sub(1)?).filter(|entry| entry.holds_at(at))
     }
 
-    /// Keeps an answer, in place of an earlier one of the same entity.
+    /// Keeps an answer that [`Self::get`] did not have.
     pub fn put(&mut self, model: &ModelName, entity: &[u8], entry: InForce) {
-        let data = entry.version.as_ref().map_or(0, |version| version.data.len());
+        let data = entry.version.as_ref().and_then(|version| version.data.as_ref().ok());
+        let data = data.map_or(0, |data| data.as_bytes().len());
         let bytes = ENTRY_BYTES + entity.len() + data;
         if self.bytes + bytes > BYTES_MAX {
             self.clear();
         }
         self.bytes += bytes;
-        let entities = match self.models.get_mut(model) {
-            Some(entities) => entities,
-            None => self.models.entry(model.clone()).or_default(),
-        };
-        entities.insert(Bytes::copy_from_slice(entity), entry);
+        let Some(entities) = self.entities(model) else { return };
+        let entries = entities.entry(Bytes::copy_from_slice(entity)).or_default();
+        let place = entries.partition_point(|known| known.from < entry.from);
+        match entries.get_mut(place) {
+            // The same version, found to hold for longer: a version beyond the frontier had seemed to end it.
+            Some(known) if known.from == entry.from => *known = entry,
+            _ => entries.insert(place, entry),
+        }
+    }
+
+    fn entities(&mut self, model: &ModelName) -> Option<&mut Entities> {
+        if !self.models.iter().any(|(known, _)| known == model) {
+            self.models.push((model.clone(), HashMap::new()));
+        }
+        self.models.iter_mut().find(|(known, _)| known == model).map(|(_, entities)| entities)
     }
 
     fn clear(&mut self) {
-        self.models.values_mut().for_each(HashMap::clear);
+        self.models.iter_mut().for_each(|(_, entities)| entities.clear());
         self.bytes = 0;
     }
 }

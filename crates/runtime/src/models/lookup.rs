@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use riverrun_event::{ModelName, OperatorName, Time, TopicPartition};
 use riverrun_log::Direction;
+use riverrun_topology::document::Json;
 use riverrun_topology::{ModelVersion, Models, StepError};
 
 use super::cache::VersionCache;
@@ -36,7 +37,9 @@ impl Models for Lookup<'_> {
         let state = self.state.borrow();
         let scan = |from: &[u8], to: &[u8], limit| state.scan(operator, from, to, Direction::Descending, limit);
         let version = newest_version(key, at, None, scan)?;
-        Ok(version.and_then(|version| Some(ModelVersion { position: input.at(version.revision), data: version.data? })))
+        Ok(version.and_then(|version| {
+            Some(ModelVersion { position: input.at(version.revision), data: Json::check(version.data?) })
+        }))
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use riverrun_event::partitioner::partition_of_key;
 use riverrun_event::{ModelName, Offset, OperatorName, Partition, Time, TopicPartition};
 use riverrun_log::{Direction, ModelFrontier, StateError, StateRead};
+use riverrun_topology::document::Json;
 use riverrun_topology::{Model, ModelVersion, StepError, Topology};
 use tokio::sync::watch;
 
@@ -174,7 +175,7 @@ impl ModelStore {
         let from = newest.as_ref().map(|(_, version)| version.time);
         let version = newest.and_then(|(partition, version)| {
             let position = TopicPartition::new(held.model.from.clone(), partition).at(version.revision);
-            Some(ModelVersion { position, data: version.data? })
+            Some(ModelVersion { position, data: Json::check(version.data?) })
         });
         Ok(InForce { version, from, until: None })
     }

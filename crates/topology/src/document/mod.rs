@@ -7,6 +7,8 @@
 //! Where a name is stated twice, the last one counts; a change along such a name drops the earlier ones. Names compare
 //! by what they mean, not by how they are escaped. Paths do not lead into arrays.
 
+mod checked;
+mod name;
 mod node;
 mod parts;
 mod path;
@@ -17,6 +19,7 @@ mod tests;
 
 use bytes::Bytes;
 
+pub use checked::Json;
 pub use path::{Path, PathError};
 
 pub(crate) use node::Span;
@@ -25,6 +28,7 @@ pub(crate) use text::{unescape, write_string};
 
 use crate::json::{DEPTH_MAX, JsonError, Scanner, utf8};
 
+use checked::checked;
 use node::{Node, Object, Sources};
 
 /// JSON data that can be read by path and edited.
@@ -89,7 +93,7 @@ impl Document {
         scanner.space();
         let start = scanner.at();
         let root = if scanner.peek() == Some(b'{') {
-            Node::Object(Object::scan(&mut scanner, 0)?)
+            Node::Object(Box::new(Object::scan(&mut scanner, 0)?))
         } else {
             scanner.value(DEPTH_MAX)?;
             Node::Raw(Span { start, end: scanner.at() })
@@ -109,7 +113,7 @@ impl Document {
     /// Where the text of a field is; valid until the document is changed.
     pub(crate) fn find(&mut self, path: &Path) -> Option<Span> {
         let mut node = &mut self.root;
-        for segment in path.segments() {
+        for segment in path.names() {
             node = node.open(&self.sources)?.member(segment, &self.sources)?;
         }
         Some(node.span(&mut self.sources))
@@ -136,11 +140,22 @@ impl Document {
     /// [`DocumentError::Invalid`] when `json` is not JSON, [`DocumentError::NoObject`] when a parent is something else; the
     /// document is as before then.
     pub fn set(&mut self, path: &Path, json: &[u8]) -> Result<(), DocumentError> {
-        let json = checked(json)?;
+        self.set_checked(path, checked(json)?)
+    }
+
+    /// Sets a field to JSON that was checked before.
+    ///
+    /// # Errors
+    /// [`DocumentError::NoObject`] when a parent is something else; the document is as before then.
+    pub fn set_json(&mut self, path: &Path, json: &Json) -> Result<(), DocumentError> {
+        self.set_checked(path, json.as_bytes())
+    }
+
+    fn set_checked(&mut self, path: &Path, json: &[u8]) -> Result<(), DocumentError> {
         self.refuse_other_parents(path)?;
+        let Some((parents, name)) = path.split() else { return Ok(()) };
         let value = Node::Raw(self.sources.write(|written| written.extend_from_slice(json)));
         self.changed = true;
-        let (parents, name) = path.split();
         let mut node = &mut self.root;
         for segment in parents {
             let Some(object) = node.open(&self.sources) else { return Ok(()) };
@@ -164,7 +179,7 @@ impl Document {
     }
 
     fn refuse_other_parents(&mut self, path: &Path) -> Result<(), DocumentError> {
-        let (parents, _) = path.split();
+        let Some((parents, _)) = path.split() else { return Ok(()) };
         let mut node = &mut self.root;
         for depth in 0..=parents.len() {
             // In two steps, since the node is still needed where it is no object.
@@ -200,7 +215,7 @@ impl Document {
     fn detach(&mut self, path: &Path) -> Option<Node> {
         self.find(path)?;
         self.changed = true;
-        let (parents, name) = path.split();
+        let (parents, name) = path.split()?;
         let mut node = &mut self.root;
         for segment in parents {
             node = node.open(&self.sources)?.member_to_change(segment, &self.sources)?;
@@ -239,18 +254,6 @@ impl From<JsonError> for DocumentError {
             }
         }
     }
-}
-
-/// One JSON value without the whitespace around it.
-fn checked(json: &[u8]) -> Result<&[u8], DocumentError> {
-    utf8(json)?;
-    let mut scanner = Scanner::new(json);
-    scanner.space();
-    let start = scanner.at();
-    scanner.value(DEPTH_MAX)?;
-    let end = scanner.at();
-    scanner.end()?;
-    Ok(json.get(start..end).unwrap_or_default())
 }
 
 /// What a JSON text is, by its first byte, for messages.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::json::{DEPTH_MAX, JsonError, Scanner};
 
+use super::name::{Fingerprint, Name};
 use super::text::{unescape, write_string};
 
 /// Bytes of the sources, from `start` up to `end`.
@@ -27,8 +28,8 @@ pub(super) struct Sources {
 pub(super) enum Node {
     /// A value nobody looked into.
     Raw(Span),
-    /// An object that was opened.
-    Object(Object),
+    /// An object that was opened; boxed, since it is rare and every member pays for the larger variant.
+    Object(Box<Object>),
 }
 
 #[derive(Clone, Debug)]
@@ -45,7 +46,8 @@ struct Member {
     lead: Span,
     /// The name without quotes.
     name: Span,
-    name_escaped: bool,
+    /// Of the name; `None` where it has escapes, so that its bytes are not its text.
+    fingerprint: Option<Fingerprint>,
     value: Node,
     trail: Span,
 }
@@ -96,7 +98,7 @@ impl Node {
             if scanner.peek() != Some(b'{') {
                 return None;
             }
-            *self = Self::Object(Object::scan(&mut scanner, span.start).ok()?);
+            *self = Self::Object(Box::new(Object::scan(&mut scanner, span.start).ok()?));
         }
         match self {
             Self::Object(object) => Some(object),
@@ -149,7 +151,7 @@ impl Object {
                 members.push(Member {
                     lead: Span { start: lead, end: value },
                     name: Span { start: base + name.start, end: base + name.end },
-                    name_escaped: name.escaped,
+                    fingerprint: (!name.escaped).then(|| Fingerprint::of(scanner.token(name))),
                     value: Node::Raw(Span { start: value, end: trail }),
                     trail: Span { start: trail, end },
                 });
@@ -164,13 +166,13 @@ impl Object {
     }
 
     /// The member `name`; where a name is stated twice the last one counts.
-    pub(super) fn member(&mut self, name: &str, sources: &Sources) -> Option<&mut Node> {
+    pub(super) fn member(&mut self, name: &Name, sources: &Sources) -> Option<&mut Node> {
         let index = self.members.iter().rposition(|member| member.is_named(name, sources))?;
         self.members.get_mut(index).map(|member| &mut member.value)
     }
 
     /// The member `name` to be changed: earlier ones of that name are dropped, so that no reader can take them instead.
-    pub(super) fn member_to_change(&mut self, name: &str, sources: &Sources) -> Option<&mut Node> {
+    pub(super) fn member_to_change(&mut self, name: &Name, sources: &Sources) -> Option<&mut Node> {
         let last = self.members.iter().rposition(|member| member.is_named(name, sources))?;
         self.text = None;
         let mut index = 0;
@@ -182,22 +184,22 @@ impl Object {
     }
 
     /// Adds a member behind the others; there is none of that name yet.
-    pub(super) fn add(&mut self, name: &str, value: Node, sources: &mut Sources) -> Option<&mut Node> {
+    pub(super) fn add(&mut self, name: &Name, value: Node, sources: &mut Sources) -> Option<&mut Node> {
         self.text = None;
         let lead = sources.write(|written| {
-            write_string(name, written);
+            write_string(&name.text, written);
             written.push(b':');
         });
         // The whitespace before the closing brace stays there.
         let trail = self.members.last_mut().map(|last| std::mem::take(&mut last.trail)).unwrap_or_default();
-        let name = Span { start: lead.start + 1, end: lead.end - 2 };
-        let name_escaped = sources.text(name).contains(&b'\\');
-        self.members.push(Member { lead, name, name_escaped, value, trail });
+        let token = Span { start: lead.start + 1, end: lead.end - 2 };
+        let fingerprint = (!sources.text(token).contains(&b'\\')).then_some(name.fingerprint);
+        self.members.push(Member { lead, name: token, fingerprint, value, trail });
         self.members.last_mut().map(|member| &mut member.value)
     }
 
     /// Removes every member `name`; gives the one that counted.
-    pub(super) fn remove(&mut self, name: &str, sources: &Sources) -> Option<Node> {
+    pub(super) fn remove(&mut self, name: &Name, sources: &Sources) -> Option<Node> {
         let mut removed = None;
         while let Some(index) = self.members.iter().rposition(|member| member.is_named(name, sources)) {
             self.text = None;
@@ -233,15 +235,10 @@ impl Object {
 }
 
 impl Member {
-    fn is_named(&self, name: &str, sources: &Sources) -> bool {
-        if !self.name_escaped && self.name.end - self.name.start != name.len() {
-            return false;
-        }
-        let token = sources.text(self.name);
-        if self.name_escaped {
-            std::str::from_utf8(token).is_ok_and(|token| unescape(token) == name)
-        } else {
-            token == name.as_bytes()
+    fn is_named(&self, name: &Name, sources: &Sources) -> bool {
+        match self.fingerprint {
+            Some(fingerprint) => fingerprint == name.fingerprint && sources.text(self.name) == name.text.as_bytes(),
+            None => std::str::from_utf8(sources.text(self.name)).is_ok_and(|token| unescape(token) == *name.text),
         }
     }
 }

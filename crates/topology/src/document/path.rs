@@ -1,8 +1,10 @@
 //! The place of a field in the data.
 
+use super::name::Name;
+
 /// The place of a field, written `data.snapshot.plane`: the segments after `data`, at least one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Path(Vec<Box<str>>);
+pub struct Path(Vec<Name>);
 
 /// The text is no path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,40 +23,45 @@ impl Path {
         if rest.split('.').any(bad) {
             return Err(refused());
         }
-        Ok(Self(rest.split('.').map(Into::into).collect()))
+        Ok(Self(rest.split('.').map(Name::new).collect()))
     }
 
     /// A path of segments that may hold any text, dots too (`data["odd name"]` in an expression); `None` without segments.
     #[must_use]
     pub fn from_segments(segments: Vec<Box<str>>) -> Option<Self> {
-        (!segments.is_empty()).then_some(Self(segments))
+        (!segments.is_empty()).then(|| Self(segments.iter().map(|segment| Name::new(segment)).collect()))
     }
 
     /// The path `data.<parent>.<name>`.
     pub(crate) fn below(parent: &str, name: &str) -> Self {
-        Self(vec![parent.into(), name.into()])
+        Self(vec![Name::new(parent), Name::new(name)])
     }
 
     /// The segments after `data`.
     pub fn segments(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.0.iter().map(|segment| &**segment)
+        self.0.iter().map(|segment| &*segment.text)
     }
 
-    /// The segments of the objects on the way, and the name of the field itself.
-    pub(super) fn split(&self) -> (&[Box<str>], &str) {
-        self.0.split_last().map_or((&[], ""), |(name, parents)| (parents, name))
+    /// The segments as names to look for.
+    pub(super) fn names(&self) -> &[Name] {
+        &self.0
+    }
+
+    /// The segments of the objects on the way, and the name of the field itself; a path has one.
+    pub(super) fn split(&self) -> Option<(&[Name], &Name)> {
+        self.0.split_last().map(|(name, parents)| (parents, name))
     }
 
     /// The path as written in the app file, of its first `count` segments.
     pub(super) fn prefix(&self, count: usize) -> String {
-        self.0.iter().take(count).fold("data".to_owned(), |text, segment| text + "." + segment)
+        self.0.iter().take(count).fold("data".to_owned(), |text, segment| text + "." + &segment.text)
     }
 }
 
 impl std::fmt::Display for Path {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("data")?;
-        self.0.iter().try_for_each(|segment| write!(formatter, ".{segment}"))
+        self.0.iter().try_for_each(|segment| write!(formatter, ".{}", segment.text))
     }
 }
 

@@ -21,10 +21,9 @@ use super::operand::Operand;
 /// One evaluation.
 pub(super) struct Evaluation<'a> {
     pub(super) paths: &'a [Path],
-    /// The JSON texts of the paths, in their order.
-    pub(super) fields: &'a [Option<&'a str>],
     /// The whole data.
     pub(super) data: Option<&'a str>,
+    /// The event, with the fields of the paths fetched.
     pub(super) draft: &'a Draft,
     /// What the variables of the macros around stand for, outermost first.
     pub(super) locals: Vec<Operand<'a>>,
@@ -78,7 +77,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn field(&self, index: usize) -> Option<&'a str> {
-        self.fields.get(index).copied().flatten()
+        self.draft.fetched(index)
     }
 
     fn attribute(&self, name: &str) -> Option<&'a str> {

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use riverrun_event::Key;
 
-use crate::document::{Path, Span};
+use crate::document::{Document, Path, Span};
 use crate::draft::{DataError, Draft};
 
 pub use value::Value;
@@ -183,24 +183,20 @@ impl Expression {
         evaluate: impl for<'a> FnOnce(&mut Evaluation<'a>, &'a Node) -> Result<T, String>,
     ) -> Result<T, EvaluationError> {
         let program = &*self.program;
-        let (spans, whole) = self.fetch(draft).map_err(|error| self.failed(error))?;
+        let whole = self.fetch(draft).map_err(|error| self.failed(error))?;
         let draft: &Draft = draft;
-        let text = |span: Span| draft.opened().map(|document| document.text(span));
-        let fields: Vec<Option<&str>> = spans.into_iter().map(|span| text(span?)).collect();
-        let data = whole.and_then(text);
-        let mut evaluation = Evaluation { paths: &program.paths, fields: &fields, data, draft, locals: Vec::new() };
+        let data = whole.and_then(|span| draft.opened().map(|document| document.text(span)));
+        let mut evaluation = Evaluation { paths: &program.paths, data, draft, locals: Vec::new() };
         evaluate(&mut evaluation, &program.root).map_err(|message| self.failed(message))
     }
 
-    /// Where the fields are that the expression names, and the data as a whole if it names that.
-    fn fetch(&self, draft: &mut Draft) -> Result<(Vec<Option<Span>>, Option<Span>), DataError> {
-        let program = &*self.program;
-        if program.paths.is_empty() && !program.whole_data {
-            return Ok((Vec::new(), None));
+    /// Finds the fields that the expression names, and the data as a whole if it names that.
+    fn fetch(&self, draft: &mut Draft) -> Result<Option<Span>, DataError> {
+        draft.fetch(&self.program.paths)?;
+        if !self.program.whole_data {
+            return Ok(None);
         }
-        let Some(document) = draft.document()? else { return Ok((vec![None; program.paths.len()], None)) };
-        let spans = program.paths.iter().map(|path| document.find(path)).collect();
-        Ok((spans, program.whole_data.then(|| document.whole())))
+        Ok(draft.document()?.map(Document::whole))
     }
 
     /// The bytes of the one field the expression is.

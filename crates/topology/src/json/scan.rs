@@ -40,6 +40,12 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
+    /// The bytes of a string token without its quotes.
+    #[must_use]
+    pub fn token(&self, token: StringToken) -> &'a [u8] {
+        self.text.get(token.start..token.end).unwrap_or_default()
+    }
+
     /// The next byte.
     #[must_use]
     pub fn peek(&self) -> Option<u8> {
@@ -90,22 +96,33 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// [`JsonError::Syntax`] or [`JsonError::TooDeep`] with the place.
     pub fn value(&mut self, depth_max: usize) -> Result<(), JsonError> {
+        self.space();
+        // Most members are scalars: they need no record of what is open.
+        if !matches!(self.peek(), Some(b'{' | b'[')) {
+            return self.scalar();
+        }
         let mut open = OpenContainers { kinds: 0, depth: 0, depth_max: depth_max.min(DEPTH_MAX) };
         loop {
             self.space();
             let entered = match self.peek() {
                 Some(b'{') => self.enter(&mut open, true)?,
                 Some(b'[') => self.enter(&mut open, false)?,
-                Some(b'"') => self.string().map(|_| false)?,
-                Some(b'-' | b'0'..=b'9') => self.number().map(|()| false)?,
-                Some(b't') => self.literal(b"true").map(|()| false)?,
-                Some(b'f') => self.literal(b"false").map(|()| false)?,
-                Some(b'n') => self.literal(b"null").map(|()| false)?,
-                _ => return self.refuse("a JSON value"),
+                _ => self.scalar().map(|()| false)?,
             };
             if !entered && !self.leave(&mut open)? {
                 return Ok(());
             }
+        }
+    }
+
+    fn scalar(&mut self) -> Result<(), JsonError> {
+        match self.peek() {
+            Some(b'"') => self.string().map(drop),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.literal(b"true"),
+            Some(b'f') => self.literal(b"false"),
+            Some(b'n') => self.literal(b"null"),
+            _ => self.refuse("a JSON value"),
         }
     }
 

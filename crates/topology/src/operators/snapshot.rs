@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use riverrun_event::{Event, ModelName, OperatorName, Position, Time};
-//! use riverrun_topology::document::Path;
+//! use riverrun_topology::document::{Json, Path};
 //! use riverrun_topology::operators::snapshot::{Snapshot, SnapshotModel};
 //! use riverrun_topology::{Draft, Expression, ModelVersion, Models, StepError};
 //!
@@ -10,7 +10,7 @@
 //! impl Models for Planes {
 //!     fn version(&mut self, _: &ModelName, key: &[u8], _: Time) -> Result<Option<ModelVersion>, StepError> {
 //!         let position: Position = "planes/2@1042".parse().expect("a position");
-//!         Ok((key == b"N14228").then(|| ModelVersion { position, data: r#"{"seats":149}"#.into() }))
+//!         Ok((key == b"N14228").then(|| ModelVersion { position, data: Json::check(r#"{"seats":149}"#) }))
 //!     }
 //! }
 //!
@@ -29,19 +29,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::fmt::Write;
-
 use riverrun_event::{ModelName, OperatorName};
 
 use crate::context::{Flow, ModelVersion, Models, StepError};
-use crate::document::Path;
-use crate::draft::Draft;
+use crate::document::{Json, Path};
+use crate::draft::{DataError, Draft};
 use crate::expression::Expression;
 
-use super::{data_failed, evaluation_failed, put};
+use super::{data_failed, evaluation_failed};
 
 /// The attribute that names the versions taken: `plane=planes/2@1042,airline=-`, `-` where there was none.
 pub const SNAPSHOT_ATTRIBUTE: &str = "rrsnapshot";
+
+/// About what the note of one model takes: most need no second allocation.
+const NOTE_BYTES: usize = 32;
 
 /// The operator.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,15 +78,16 @@ impl Snapshot {
     /// [`StepError::Fatal`] when a model cannot be read.
     pub fn apply(&self, name: &OperatorName, draft: &mut Draft, models: &mut dyn Models) -> Result<Flow, StepError> {
         let at = draft.event_time();
-        let mut taken = draft.header().attributes.get(SNAPSHOT_ATTRIBUTE).unwrap_or_default().to_owned();
+        let before = draft.header().attributes.get(SNAPSHOT_ATTRIBUTE).unwrap_or_default();
+        let mut taken = String::with_capacity(before.len() + self.models.len() * NOTE_BYTES);
+        taken.push_str(before);
         for entry in &self.models {
             let key = entry.key.evaluate_key(draft).map_err(|error| evaluation_failed(name, error))?;
             let version = match key {
                 Some(key) => models.version(&entry.model, key.as_bytes(), at)?,
                 None => None,
             };
-            let data = version.as_ref().map_or(&b"null"[..], |version| &version.data);
-            put(draft, &entry.place, data).map_err(|error| data_failed(name, error))?;
+            splice(draft, &entry.place, version.as_ref()).map_err(|error| data_failed(name, error))?;
             note(&mut taken, &entry.model, version.as_ref());
         }
         draft.header_mut().attributes.set(SNAPSHOT_ATTRIBUTE, taken);
@@ -93,15 +95,27 @@ impl Snapshot {
     }
 }
 
+/// Puts the state a version holds; it was checked when it was fetched, which may have been many events ago.
+fn splice(draft: &mut Draft, place: &Path, version: Option<&ModelVersion>) -> Result<(), DataError> {
+    let document = draft.document()?.ok_or(DataError::Absent)?;
+    match version {
+        Some(version) => document.set_json(place, version.data.as_ref().map_err(Clone::clone)?)?,
+        None => document.set_json(place, &Json::NULL)?,
+    }
+    Ok(())
+}
+
 fn note(taken: &mut String, model: &ModelName, version: Option<&ModelVersion>) {
     if !taken.is_empty() {
         taken.push(',');
     }
-    // Writing to a string cannot fail.
-    let _written = match version {
-        Some(version) => write!(taken, "{model}={}", version.position),
-        None => write!(taken, "{model}=-"),
-    };
+    taken.push_str(model.as_str());
+    taken.push('=');
+    match version {
+        // Writing to a string cannot fail.
+        Some(version) => drop(version.position.write_to(taken)),
+        None => taken.push('-'),
+    }
 }
 
 #[cfg(test)]

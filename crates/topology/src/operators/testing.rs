@@ -7,6 +7,7 @@ use riverrun_event::{Event, ModelName, OperatorName, Time};
 
 use super::Operator;
 use crate::context::{Flow, KeyedState, ModelVersion, Models, StepContext, StepError};
+use crate::document::Json;
 use crate::draft::Draft;
 
 /// Models and state in memory.
@@ -33,7 +34,7 @@ impl World {
 impl Models for Versions<'_> {
     fn version(&mut self, model: &ModelName, key: &[u8], _at: Time) -> Result<Option<ModelVersion>, StepError> {
         let held = self.0.get(&(model.to_string(), key.to_vec()));
-        Ok(held.map(|(position, data)| ModelVersion { position: position.parse().unwrap(), data: (*data).into() }))
+        Ok(held.map(|(position, data)| ModelVersion { position: position.parse().unwrap(), data: Json::check(*data) }))
     }
 }
 

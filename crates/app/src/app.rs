@@ -189,6 +189,8 @@ fn settings(parts: Parts, source: &Source) -> Settings {
         log: parts.log,
         // Through its components: `././data` is the same directory as `./data`, and reads better in messages.
         data_dir: folder(source.path()).join(data_dir).components().collect(),
+        durability: parts.durability,
+        compression: parts.compression,
         listen: parts.listen.map_or(Settings::LISTEN_DEFAULT, |listen| listen.value),
         limits: parts.limits,
         tokens: parts.tokens,

@@ -53,6 +53,7 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &APP,
     &TOPIC,
     &RETENTION,
+    &COMPACT,
     &MODEL,
     &PIPELINE,
     &STEP,
@@ -82,6 +83,21 @@ pub(crate) const APP: Section = Section {
             "`./data`",
             "The folder of the embedded log and all state, relative to the app file.",
             "data_dir: /var/lib/flights",
+        ),
+        field(
+            "durability",
+            "`commit`, or a duration from 1ms to 1m",
+            "`commit`",
+            "When events are synced to disk: before they are acknowledged, or this often. With a duration, a power cut loses what was \
+             acknowledged since the last sync.",
+            "durability: 100ms",
+        ),
+        field(
+            "compression",
+            "`lz4` or `none`",
+            "`lz4`",
+            "How stored events are compressed; those that are stored already stay as they are.",
+            "compression: none",
         ),
         field("listen", "address:port", "`127.0.0.1:8080`", "Where HTTP is served.", "listen: 127.0.0.1:8080"),
         field(
@@ -163,6 +179,29 @@ pub(crate) const TOPIC: Section = Section {
             "accept: [device.*]",
         ),
         field("retention", "mapping", "for ever", "How long records stay.", "retention: { age: 7d, size: 10GiB }"),
+        field(
+            "compact",
+            "mapping",
+            "every event is kept",
+            "Lets go of events that a newer one with the same key has replaced.",
+            "compact: { after: 1h }",
+        ),
+    ],
+};
+
+pub(crate) const COMPACT: Section = Section {
+    path: "topics.<name>.compact",
+    meaning: "Of events with the same key only the newest, by event time, is kept, beyond the `history` of the models that the topic \
+              feeds. Offsets keep their value; events without a key stay.",
+    fields: &[
+        field("after", "duration", "`1h`", "Events accepted more recently stay whole.", "after: 1h"),
+        field(
+            "deletions",
+            "duration",
+            "`7d`",
+            "How long an event without data, which deletes its key, stays.",
+            "deletions: 7d",
+        ),
     ],
 };
 

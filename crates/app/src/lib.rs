@@ -32,7 +32,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use init::{InitError, Sample, init};
 pub use reference::{reference, test_reference};
 pub use render::Color;
-pub use settings::{LogSetting, Secret, Settings, Token};
+pub use settings::{Compression, Durability, LogSetting, Secret, Settings, Token};
 pub use source::{Place, Source, Span};
 pub use test_file::{
     Aspect, ClockMove, ExpectedField, ExpectedRecord, ExpectedTopic, Given, GivenData, Test, TestFile, TestFileError,

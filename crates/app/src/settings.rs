@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use riverrun_event::limits::Limits;
 
@@ -14,6 +15,10 @@ pub struct Settings {
     pub log: LogSetting,
     /// Where the local log keeps its data, already joined to the app file's folder.
     pub data_dir: PathBuf,
+    /// When the local log syncs what it wrote.
+    pub durability: Durability,
+    /// How the local log compresses records.
+    pub compression: Compression,
     /// Where HTTP is served.
     pub listen: SocketAddr,
     /// Limits at the doors.
@@ -32,6 +37,26 @@ pub enum LogSetting {
     /// The embedded one, in `data_dir`.
     #[default]
     Local,
+}
+
+/// When the local log syncs what it wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// With every commit, before anyone is answered.
+    #[default]
+    Commit,
+    /// This often; a power cut loses what was answered since.
+    Interval(Duration),
+}
+
+/// How the local log compresses records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// LZ4.
+    #[default]
+    Lz4,
 }
 
 /// A caller that may come in.
@@ -79,6 +104,8 @@ impl Settings {
         Self {
             log: LogSetting::default(),
             data_dir: data_dir.into(),
+            durability: Durability::default(),
+            compression: Compression::default(),
             listen: Self::LISTEN_DEFAULT,
             limits: Limits::default(),
             tokens: Vec::new(),
@@ -96,6 +123,7 @@ impl fmt::Debug for Settings {
             Some(source) => written.field("data_dir", source),
             None => written.field("data_dir", &self.data_dir),
         };
+        written.field("durability", &self.durability).field("compression", &self.compression);
         match self.substituted.get("listen") {
             Some(source) => written.field("listen", source),
             None => written.field("listen", &self.listen),

@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use riverrun_event::{Offset, OperatorName, Partition, Position, TopicName};
 use riverrun_log::{Retention, TopicDescription, TopicSpec};
 
+use crate::options::Compression;
 use crate::stored::{GroupId, OperatorId, PartitionId, TopicId};
 
 /// A topic and the durable bounds of its partitions.
@@ -92,6 +93,8 @@ pub(crate) struct Directory {
     topics: RwLock<Topics>,
     operators: RwLock<HashMap<(GroupId, OperatorName), OperatorId>>,
     groups: RwLock<HashMap<riverrun_log::GroupName, GroupId>>,
+    /// How records are compressed before they are queued.
+    pub(crate) compression: Compression,
 }
 
 #[derive(Debug, Default)]
@@ -101,12 +104,21 @@ struct Topics {
 }
 
 impl Directory {
+    /// An empty one of a log that compresses so.
+    pub(crate) fn new(compression: Compression) -> Self {
+        Self { compression, ..Self::default() }
+    }
+
     pub(crate) fn topic(&self, name: &TopicName) -> Option<Arc<Topic>> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).cloned()
     }
 
     pub(crate) fn topic_by_id(&self, id: TopicId) -> Option<Arc<Topic>> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned()
+    }
+
+    pub(crate) fn topics(&self) -> Vec<Arc<Topic>> {
+        self.topics.read().unwrap_or_else(PoisonError::into_inner).by_id.values().cloned().collect()
     }
 
     pub(crate) fn add_topic(&self, topic: Arc<Topic>) {

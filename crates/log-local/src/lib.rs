@@ -8,6 +8,7 @@
 mod append;
 mod check;
 mod committer;
+mod compaction;
 mod deduplication;
 mod directory;
 mod filter;
@@ -34,6 +35,6 @@ pub use check::Loss;
 pub use local::LocalLog;
 pub use metrics::Metrics;
 pub use open::OpenError;
-pub use options::{Clock, Options};
+pub use options::{Clock, Compression, Options, Syncing};
 pub use riverrun_store::Tuning;
 pub use verify::{Problem, VerifyError, VerifyReport, verify};

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::check::Loss;
 use crate::committer::queue::{Control, Queue};
+use crate::compaction::Compactor;
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::open::{self, OpenError};
@@ -23,6 +24,7 @@ use crate::options::Options;
 pub struct LocalLog {
     pub(crate) inner: Arc<Inner>,
     committer: Mutex<Option<JoinHandle<()>>>,
+    compactor: Mutex<Option<Compactor>>,
     losses: Vec<Loss>,
 }
 
@@ -59,11 +61,14 @@ impl LocalLog {
     /// # Errors
     /// [`OpenError`] says what is wrong and where; nothing is changed then.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let (clock, compaction_interval) = (options.clock.clone(), options.compaction_interval);
         let (committer, losses) = open::open(path.as_ref(), options)?;
         let inner = Arc::clone(&committer.log);
         let thread = std::thread::Builder::new().name("riverrun-commit".to_owned()).spawn(move || committer.run());
-        let thread = thread.map_err(|error| OpenError::Io { path: path.as_ref().to_owned(), error })?;
-        Ok(Self { inner, committer: Mutex::new(Some(thread)), losses })
+        let io = |error| OpenError::Io { path: path.as_ref().to_owned(), error };
+        let thread = thread.map_err(io)?;
+        let compactor = Compactor::start(&inner, clock, compaction_interval).map_err(io)?;
+        Ok(Self { inner, committer: Mutex::new(Some(thread)), compactor: Mutex::new(Some(compactor)), losses })
     }
 
     /// What was gone when the log was opened with `accept_data_loss`; empty otherwise.
@@ -80,6 +85,7 @@ impl LocalLog {
 
     /// Commits what waits, writes the head and stops. Later writes fail, reads go on.
     pub fn close(&self) {
+        drop(self.compactor.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.inner.queue.close("the log was closed");
         let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {

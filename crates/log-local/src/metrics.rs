@@ -21,6 +21,7 @@ pub struct Metrics {
     pub(crate) overloaded: Counter,
     pub(crate) fenced: Counter,
     pub(crate) retired_batches: Counter,
+    pub(crate) compacted_records: Counter,
     pub(crate) door_queue_bytes: Gauge,
     pub(crate) disk_bytes: Gauge,
 }
@@ -41,6 +42,7 @@ impl Default for Metrics {
             overloaded: Counter::default(),
             fenced: Counter::default(),
             retired_batches: Counter::default(),
+            compacted_records: Counter::default(),
             door_queue_bytes: Gauge::default(),
             disk_bytes: Gauge::default(),
         }
@@ -67,6 +69,7 @@ impl Metrics {
         registry.register("overloaded", "Batches refused for want of room in the queue", self.overloaded.clone());
         registry.register("fenced", "Commits refused from tasks that were taken over", self.fenced.clone());
         registry.register("retired_batches", "Batches removed by retention", self.retired_batches.clone());
+        registry.register("compacted_records", "Records removed by compaction", self.compacted_records.clone());
         registry.register_with_unit("door_queue", "Waiting to be appended", bytes(), self.door_queue_bytes.clone());
         registry.register_with_unit("disk", "Taken on disk, journal included", bytes(), self.disk_bytes.clone());
     }

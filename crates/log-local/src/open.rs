@@ -192,7 +192,7 @@ fn assemble(mut loaded: Loaded, head: HeadFiles, options: Options) -> Result<Com
     let days = loaded.days(&row)?;
     let snapshot = loaded.snapshot.clone();
     let recent = Recent::load(&snapshot, &keyspaces.recent)?;
-    let directory = Directory::default();
+    let directory = Directory::new(options.compression);
     let mut partitions = HashMap::new();
     for (id, spec) in &loaded.topics {
         let topic = Arc::new(Topic::new(*id, spec));

@@ -18,8 +18,14 @@ pub struct Options {
     pub task_permit_bytes: usize,
     /// Opens a log that holds less than its head says, and says what is gone. The only way past such a refusal.
     pub accept_data_loss: bool,
+    /// When what was written is synced.
+    pub sync: Syncing,
+    /// How batches of records are compressed from now on; those that are there stay as they are.
+    pub compression: Compression,
     /// How often old records are looked for.
     pub retention_interval: Duration,
+    /// How often compacted topics are looked at.
+    pub compaction_interval: Duration,
     /// How much the store may take.
     pub tuning: Tuning,
     /// Where accept times come from.
@@ -34,10 +40,44 @@ impl Default for Options {
             door_permit_bytes: 16 * 1024 * 1024,
             task_permit_bytes: 16 * 1024 * 1024,
             accept_data_loss: false,
+            sync: Syncing::default(),
+            compression: Compression::default(),
             // Retention is stated in hours and days; a quarter of a minute is near enough and costs nothing.
             retention_interval: Duration::from_secs(15),
+            // Like retention; a pass is made only where enough has come since the last one.
+            compaction_interval: Duration::from_secs(15),
             tuning: Tuning::default(),
             clock: Clock::default(),
+        }
+    }
+}
+
+/// When what was written is synced to disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Syncing {
+    /// Before anyone is answered: nothing that was answered is lost.
+    #[default]
+    EachCommit,
+    /// This often. A power cut loses the commits since; the end of the process loses nothing.
+    Every(Duration),
+}
+
+/// How batches of records are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all: for data that is compressed already.
+    None,
+    /// LZ4, its fast level; lz4_flex has no other.
+    #[default]
+    Lz4,
+}
+
+impl Compression {
+    /// The bytes compressed, where that makes them fewer.
+    pub(crate) fn compress(self, raw: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::None => None,
+            Self::Lz4 => Some(lz4_flex::block::compress(raw)).filter(|compressed| compressed.len() < raw.len()),
         }
     }
 }

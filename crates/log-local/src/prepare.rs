@@ -8,6 +8,7 @@ use riverrun_event::{Event, Partition, TopicName};
 use riverrun_log::NewRecord;
 
 use crate::directory::{Directory, Topic};
+use crate::options::Compression;
 use crate::record;
 use crate::stored::PartitionId;
 use crate::stored::identity::{Content, Identity, truncated};
@@ -62,7 +63,7 @@ impl Prepared {
             prepared.add(&mut open_parts, partition, &new.event);
         }
         for part in &mut prepared.parts {
-            part.compress();
+            part.compress(directory.compression);
         }
         Ok(prepared)
     }
@@ -104,15 +105,15 @@ impl Prepared {
 }
 
 impl Part {
-    pub(crate) fn new(partition: usize, count: u32, raw: Vec<u8>) -> Self {
+    pub(crate) fn new(partition: usize, count: u32, raw: Vec<u8>, compression: Compression) -> Self {
         let mut part = Self { partition, count, raw, compressed: None };
-        part.compress();
+        part.compress(compression);
         part
     }
 
-    fn compress(&mut self) {
+    fn compress(&mut self, compression: Compression) {
         if self.raw.len() >= OWN_BATCH_BYTES_MIN {
-            self.compressed = Some(lz4_flex::block::compress(&self.raw));
+            self.compressed = compression.compress(&self.raw);
         }
     }
 }

@@ -9,7 +9,7 @@ use riverrun_store::{Row, Snapshot};
 
 use crate::directory::Topic;
 use crate::local::Inner;
-use crate::record::{self, Encoded};
+use crate::record::{self, Placed};
 use crate::retention;
 use crate::stored::batch::{self, BatchKey, Header};
 use crate::stored::{GroupTask, PartitionId, Undecodable, order};
@@ -92,19 +92,42 @@ impl Inner {
         let snapshot = self.store.snapshot();
         let Some(bounds) = topic.bounds(id.partition) else { return Ok(Offset(0)) };
         let (mut low, mut high) = (bounds.start(), bounds.end());
+        let mut found_in = None;
         while low < high {
             let middle = low + (high - low) / 2;
             let found = self
                 .last_batch_at(&snapshot, id, middle)
                 .map_err(|detail| ReadError::Damaged { position: topic.position(id.partition, middle), detail })?;
             match found {
-                Some((key, header)) if header.accepted >= time => high = key.base,
+                Some((key, header)) if header.accepted >= time => (high, found_in) = (key.base, Some(key)),
                 Some((key, header)) => low = key.base + u64::from(header.count),
                 // Removed by retention meanwhile: what is kept begins after it.
                 None => low = middle + 1,
             }
         }
-        Ok(Offset(low.max(bounds.start())))
+        let inside = found_in.map_or(Ok(None), |key| self.first_accepted(&snapshot, key, time));
+        let inside =
+            inside.map_err(|detail| ReadError::Damaged { position: topic.position(id.partition, low), detail })?;
+        Ok(Offset(inside.unwrap_or(low).max(bounds.start())))
+    }
+
+    /// The first record of a compacted batch accepted at `time` or later: its records were accepted at different times.
+    fn first_accepted(&self, snapshot: &Snapshot, key: BatchKey, time: Time) -> Result<Option<u64>, String> {
+        let row = batch::encode_key(key);
+        let value = snapshot.get(&self.keyspaces.records, &row).map_err(|error| error.to_string())?;
+        let Some(value) = value else { return Ok(None) };
+        let (header, body) = batch::decode_value(&row, &value).map_err(|error| error.to_string())?;
+        if !header.compacted {
+            return Ok(None);
+        }
+        let raw = batch::records(&header, body).map_err(|error| error.to_string())?;
+        for placed in Placed::new(key.base, &header, &raw) {
+            let (offset, accepted, _) = placed.map_err(|error| error.to_string())?;
+            if accepted >= time {
+                return Ok(Some(offset));
+            }
+        }
+        Ok(None)
     }
 
     pub(crate) fn orders(
@@ -174,8 +197,8 @@ impl Reading<'_> {
     fn take(&mut self, key: BatchKey, row: &Row) -> Result<Header, Undecodable> {
         let (header, body) = batch::decode_value(&row.key, &row.value)?;
         let raw = batch::records(&header, body)?;
-        for (encoded, offset) in Encoded::new(&raw).zip(key.base..) {
-            let encoded = encoded?;
+        for placed in Placed::new(key.base, &header, &raw) {
+            let (offset, accepted, encoded) = placed?;
             if offset < self.from {
                 continue;
             }
@@ -185,7 +208,7 @@ impl Reading<'_> {
             }
             self.bytes_left = self.bytes_left.saturating_sub(encoded.len());
             let position = self.topic.position(key.partition.partition, offset);
-            self.records.push(Record { position, accepted: header.accepted, event: record::decode(&raw, encoded)? });
+            self.records.push(Record { position, accepted, event: record::decode(&raw, encoded)? });
         }
         Ok(header)
     }

@@ -3,12 +3,17 @@
 //! ```text
 //! record := length:varint event
 //! event  := present:u8 id source type [subject] [time:12] [key] [data schema] [content type] [attributes] [data: the rest]
+//! compacted := offset behind the batch's first:varint nanoseconds accepted before the batch:varint record
 //! ```
-//! Texts and byte strings carry a varint length; `present` says which optional parts follow. Offsets are implied by the order.
+//! Texts and byte strings carry a varint length; `present` says which optional parts follow. Offsets are implied by the order, except in
+//! a compacted batch.
+
+use std::time::Duration;
 
 use bytes::Bytes;
-use riverrun_event::{Attributes, Event, Key, Text};
+use riverrun_event::{Attributes, Event, Key, Text, Time};
 
+use crate::stored::batch::Header;
 use crate::stored::codec::{Cursor, Undecodable, put_string, put_time, put_varint};
 
 const SUBJECT: u8 = 1;
@@ -81,20 +86,48 @@ fn varint_bytes(value: usize) -> usize {
     usize::try_from(bits.div_ceil(7).max(1)).unwrap_or(10)
 }
 
-/// Walks the records of a batch; each item is one event's bytes.
-pub(crate) struct Encoded<'a>(Cursor<'a>);
+/// Appends one record to the records of a compacted batch.
+pub(crate) fn place(out: &mut Vec<u8>, behind_base: u64, before: Duration, encoded: &[u8]) {
+    put_varint(out, behind_base);
+    // Half a millennium fits; beyond it the time counts as that.
+    put_varint(out, u64::try_from(before.as_nanos()).unwrap_or(u64::MAX));
+    put_string(out, encoded);
+}
 
-impl<'a> Encoded<'a> {
-    pub(crate) fn new(records: &'a [u8]) -> Self {
-        Self(Cursor::new("record", records))
+/// Walks the records of any batch with their places: offset, accept time, the event's bytes.
+pub(crate) struct Placed<'a> {
+    cursor: Cursor<'a>,
+    base: u64,
+    /// Counts the records of a batch that is not compacted.
+    next: u64,
+    accepted: Time,
+    compacted: bool,
+}
+
+impl<'a> Placed<'a> {
+    pub(crate) fn new(base: u64, header: &Header, records: &'a [u8]) -> Self {
+        let (accepted, compacted) = (header.accepted, header.compacted);
+        Self { cursor: Cursor::new("record", records), base, next: base, accepted, compacted }
+    }
+
+    fn read(&mut self) -> Result<(u64, Time, &'a [u8]), Undecodable> {
+        if !self.compacted {
+            let offset = self.next;
+            self.next = offset.saturating_add(1);
+            return Ok((offset, self.accepted, self.cursor.string()?));
+        }
+        let offset = self.base.checked_add(self.cursor.varint()?);
+        let offset = offset.ok_or_else(|| self.cursor.error("its offset is impossible"))?;
+        let accepted = self.accepted.minus(Duration::from_nanos(self.cursor.varint()?));
+        Ok((offset, accepted, self.cursor.string()?))
     }
 }
 
-impl<'a> Iterator for Encoded<'a> {
-    type Item = Result<&'a [u8], Undecodable>;
+impl<'a> Iterator for Placed<'a> {
+    type Item = Result<(u64, Time, &'a [u8]), Undecodable>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() { None } else { Some(self.0.string()) }
+        if self.cursor.is_empty() { None } else { Some(self.read()) }
     }
 }
 
@@ -143,7 +176,6 @@ fn attributes(cursor: &mut Cursor<'_>) -> Result<Attributes, Undecodable> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use riverrun_event::Time;
 
     fn events() -> impl Strategy<Value = Event> {
         let text = || proptest::option::of(".{0,200}".prop_map(Text::from));
@@ -167,21 +199,42 @@ mod tests {
         )
     }
 
+    fn header(compacted: bool) -> Header {
+        let (codec, previous) = (crate::stored::batch::Codec::Raw, crate::stored::batch::ChainHash::BEGINNING);
+        let accepted = Time::from_unix(1_000, 0);
+        Header { codec, count: 0, accepted, compacted, previous, raw_bytes: 0 }
+    }
+
     proptest! {
         #[test]
         fn records_come_back_as_they_went(events in proptest::collection::vec(events(), 0..5)) {
             let mut records = Vec::new();
             events.iter().for_each(|event| encode(&mut records, event));
-            let batch = Bytes::from(records);
-            let decoded: Vec<_> = Encoded::new(&batch).map(|record| decode(&batch, record.unwrap()).unwrap()).collect();
-            prop_assert_eq!(decoded, events);
+            let (header, batch) = (header(false), Bytes::from(records));
+            let decoded: Vec<_> = Placed::new(7, &header, &batch).map(|placed| placed.unwrap()).collect();
+            prop_assert!(decoded.iter().zip(7..).all(|(placed, offset)| (placed.0, placed.1) == (offset, header.accepted)));
+            prop_assert_eq!(decoded.into_iter().map(|placed| decode(&batch, placed.2).unwrap()).collect::<Vec<_>>(), events);
+        }
+
+        #[test]
+        fn places_come_back_as_they_went(places in proptest::collection::vec((any::<u32>(), any::<u32>(), any::<Vec<u8>>()), 0..5)) {
+            let (mut records, header) = (Vec::new(), header(true));
+            let before = |nanoseconds: u32| Duration::from_nanos(nanoseconds.into());
+            places.iter().for_each(|(behind, ago, bytes)| place(&mut records, u64::from(*behind), before(*ago), bytes));
+            let found: Vec<_> = Placed::new(7, &header, &records).map(|placed| placed.unwrap()).collect();
+            let expected = places.iter().map(|(behind, ago, bytes)| {
+                (7 + u64::from(*behind), header.accepted.minus(before(*ago)), &bytes[..])
+            });
+            prop_assert_eq!(found, expected.collect::<Vec<_>>());
         }
 
         #[test]
         fn garbage_is_refused_not_believed(bytes: Vec<u8>) {
             let batch = Bytes::from(bytes);
-            for record in Encoded::new(&batch).flatten() {
-                let _ = decode(&batch, record);
+            for compacted in [false, true] {
+                for (_, _, record) in Placed::new(u64::MAX, &header(compacted), &batch).flatten() {
+                    let _ = decode(&batch, record);
+                }
             }
         }
     }

@@ -83,6 +83,7 @@ impl Committer {
         let row = crate::stored::commit::encode_value(&self.row);
         first.batch.put(&self.log.keyspaces.meta, &crate::stored::commit::encode_key(), &row);
         self.commit(&mut first)?;
+        self.sync()?;
         for (_, keyspace) in expired {
             self.log.store.delete_keyspace(keyspace)?;
         }

@@ -245,7 +245,8 @@ impl Holes<'_> {
         let mut buffer = Vec::new();
         while row.end < to {
             let count = u32::try_from(to - row.end).unwrap_or(u32::MAX);
-            let header = Header { codec: Codec::Lost, count, accepted: row.accepted, previous: row.last, raw_bytes: 0 };
+            let (accepted, previous) = (row.accepted, row.last);
+            let header = Header { codec: Codec::Lost, count, accepted, compacted: false, previous, raw_bytes: 0 };
             let key = batch::encode_key(BatchKey { partition: self.id, base: row.end });
             batch::encode_value(&mut buffer, &key, &header, &resume.0);
             self.batch.put(self.records, &key, &buffer);

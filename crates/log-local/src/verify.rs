@@ -14,7 +14,7 @@ use crate::committer::Stop;
 use crate::head::HeadFiles;
 use crate::load::{self, Loaded};
 use crate::open::{self, OpenError};
-use crate::record::{self, Encoded};
+use crate::record::{self, Placed};
 use crate::schema::{KeyspaceId, StoredRow};
 use crate::stored::batch::{self, ChainHash, Codec};
 use crate::stored::identity::Seen;
@@ -34,6 +34,8 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Records that were lost and whose loss was accepted earlier.
     pub lost: u64,
+    /// Records that compaction removed where others are left.
+    pub compacted: u64,
     /// Everything that does not fit; empty for a sound log.
     pub problems: Vec<Problem>,
 }
@@ -185,8 +187,12 @@ fn one_batch(report: &mut VerifyReport, place: &str, base: u64, chain: &mut Chai
     if header.accepted < chain.accepted {
         report.problem(place, "it was accepted before the batch before it");
     }
-    match count_records(&header, body) {
+    match count_records(base, &header, body) {
         Ok(_) if header.codec == Codec::Lost => report.lost += u64::from(header.count),
+        Ok(count) if header.compacted && count <= u64::from(header.count) => {
+            report.records += count;
+            report.compacted += u64::from(header.count) - count;
+        }
         Ok(count) if count == u64::from(header.count) => report.records += count,
         Ok(count) => report.problem(place, format!("it holds {count} records and says {}", header.count)),
         Err(error) => report.problem(place, error.to_string()),
@@ -196,9 +202,20 @@ fn one_batch(report: &mut VerifyReport, place: &str, base: u64, chain: &mut Chai
     chain.accepted = header.accepted;
 }
 
-fn count_records(header: &batch::Header, body: &[u8]) -> Result<u64, Undecodable> {
+/// Decodes all records, whose offsets must increase within the batch.
+fn count_records(base: u64, header: &batch::Header, body: &[u8]) -> Result<u64, Undecodable> {
     let raw = batch::records(header, body)?;
-    Encoded::new(&raw).try_fold(0, |count, encoded| record::decode(&raw, encoded?).map(|_| count + 1))
+    let (mut count, mut next) = (0, base);
+    for placed in Placed::new(base, header, &raw) {
+        let (offset, _, encoded) = placed?;
+        if offset < next || offset - base >= u64::from(header.count) {
+            return Err(Undecodable { row: "record", detail: "its offset is not its batch's" });
+        }
+        next = offset + 1;
+        count += 1;
+        record::decode(&raw, encoded)?;
+    }
+    Ok(count)
 }
 
 /// No position may lie beyond its partition.

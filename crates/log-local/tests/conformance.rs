@@ -19,16 +19,20 @@ impl OpenedLog for Opened {
     fn reopen(self: Box<Self>) -> Box<dyn OpenedLog> {
         let Self { log, folder } = *self;
         drop(log);
-        Box::new(Self { log: LocalLog::open(folder.path(), Options::default()).unwrap(), folder })
+        Box::new(Self { log: LocalLog::open(folder.path(), options()).unwrap(), folder })
     }
+}
+
+fn options() -> Options {
+    Options { compaction_interval: std::time::Duration::from_millis(5), ..Options::default() }
 }
 
 #[test]
 fn the_local_log_keeps_the_contract() {
     let open = || {
         let folder = tempfile::tempdir().unwrap();
-        let log = LocalLog::open(folder.path(), Options::default()).unwrap();
+        let log = LocalLog::open(folder.path(), options()).unwrap();
         Box::new(Opened { log, folder }) as Box<dyn OpenedLog>
     };
-    run(&open, Features { dense_offsets: true, deduplicates: true, reopens: true });
+    run(&open, Features { dense_offsets: true, deduplicates: true, reopens: true, compacts: true });
 }

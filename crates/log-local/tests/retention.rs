@@ -31,7 +31,7 @@ fn records_go_by_age() {
     let folder = tempfile::tempdir().unwrap();
     let hand = Hand::at(1_000 * DAY);
     let log = open_with(folder.path(), hand.options());
-    keep(&log, Retention { age: Some(Duration::from_secs(100)), partition_bytes: None });
+    keep(&log, Retention { age: Some(Duration::from_secs(100)), ..Retention::default() });
     let times: Vec<_> = (0..600)
         .map(|id: u32| {
             append(&log, 0, &[(&id.to_string(), "x")]).unwrap();
@@ -61,7 +61,7 @@ fn records_go_by_size() {
     let log = open_with(folder.path(), Hand::at(0).options());
     fill(&log, 0, 0..50);
     fill(&log, 1, 0..2);
-    let kept = Retention { age: None, partition_bytes: Some(1_000) };
+    let kept = Retention { partition_bytes: Some(1_000), ..Retention::default() };
     keep(&log, kept);
     let until = Instant::now() + Duration::from_secs(10);
     while log.describe(&topic("t")).unwrap().offsets[0].start == Offset(0) && Instant::now() < until {
@@ -81,7 +81,7 @@ fn order_records_go_with_their_inputs() {
     let folder = tempfile::tempdir().unwrap();
     let hand = Hand::at(1_000 * DAY);
     let log = open_with(folder.path(), hand.options());
-    keep(&log, Retention { age: Some(Duration::from_secs(10)), partition_bytes: None });
+    keep(&log, Retention { age: Some(Duration::from_secs(10)), ..Retention::default() });
     fill(&log, 0, 0..5);
     hand.turn(8);
     fill(&log, 0, 5..10);

@@ -7,6 +7,7 @@
 
 pub mod append;
 pub mod commit;
+pub mod compaction;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod contract;
@@ -18,6 +19,7 @@ pub use append::{AppendBatch, AppendError, Logged, NewRecord};
 pub use commit::{
     Commit, CommitError, Committed, Epoch, GroupName, InputRange, ModelFrontier, Order, StateChange, TaskCommit, TaskId,
 };
+pub use compaction::Compaction;
 pub use contract::{
     Answer, Assigned, Assignment, Direction, Health, JoinError, Log, Member, Membership, Observe, ReadError, Revoke,
     StateError, StateRead, TaskInputs, Topics,

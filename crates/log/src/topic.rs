@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use riverrun_event::{Offset, Partition, TopicName};
 
+use crate::compaction::Compaction;
+
 /// What a topic is declared to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicSpec {
@@ -16,13 +18,15 @@ pub struct TopicSpec {
     pub retention: Retention,
 }
 
-/// How long records of a topic stay; without either bound they stay for ever.
+/// How long records of a topic stay; without any of these they stay for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
     /// Records accepted longer ago than this may be removed.
     pub age: Option<Duration>,
     /// The oldest records of a partition may be removed while it holds more bytes than this (as stored).
     pub partition_bytes: Option<u64>,
+    /// Of records with the same key only the newest may be kept. Offsets keep their value, so those that are gone leave gaps.
+    pub compaction: Option<Compaction>,
 }
 
 /// A topic as it stands.

@@ -31,7 +31,7 @@ fn check(faults: Faults) {
         Box::new(OpenedMemory(log.with_faults(faults)))
     };
     let dense_offsets = faults.offset_gaps_per_mille == 0;
-    run(&open, Features { dense_offsets, deduplicates: true, reopens: true });
+    run(&open, Features { dense_offsets, deduplicates: true, reopens: true, compacts: true });
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn without_faults() {
 #[test]
 fn by_the_wall_clock() {
     let open = || -> Box<dyn OpenedLog> { Box::new(OpenedMemory(MemoryLog::new())) };
-    run(&open, Features { dense_offsets: true, deduplicates: true, reopens: true });
+    run(&open, Features { dense_offsets: true, deduplicates: true, reopens: true, compacts: true });
 }
 
 #[test]

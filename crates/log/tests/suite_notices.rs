@@ -209,7 +209,7 @@ impl StateRead for BrokenState {
 fn check(how: Sabotage, case: &str) {
     let outcome = catch_unwind(|| {
         let open = move || -> Box<dyn OpenedLog> { Box::new(Broken { log: MemoryLog::new(), how }) };
-        run(&open, Features { dense_offsets: true, deduplicates: true, reopens: true });
+        run(&open, Features { dense_offsets: true, deduplicates: true, reopens: true, compacts: true });
     });
     let failures = outcome.err().and_then(|panic| panic.downcast::<String>().ok());
     let failures = failures.unwrap_or_else(|| panic!("{how:?} was not noticed"));

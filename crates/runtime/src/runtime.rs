@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use riverrun_event::{ModelName, PipelineName, TopicName};
-use riverrun_log::{GroupName, Log, Membership, Retention, TaskId, TaskInputs, TopicSpec};
-use riverrun_topology::{Pipeline, Topology, TopologyError};
+use riverrun_log::{Compaction, GroupName, Log, Membership, Retention, TaskId, TaskInputs, TopicSpec};
+use riverrun_topology::{Compact, Pipeline, Topic, Topology, TopologyError};
 use tokio::sync::watch;
 
 use crate::execution::Execution;
@@ -294,7 +295,11 @@ pub fn topic_specs(topology: &Topology) -> Vec<TopicSpec> {
     let declared = topology.topics.values().map(|topic| TopicSpec {
         name: topic.name.clone(),
         partitions: topic.partitions,
-        retention: Retention { age: topic.retention_age, partition_bytes: topic.retention_bytes },
+        retention: Retention {
+            age: topic.retention_age,
+            partition_bytes: topic.retention_bytes,
+            compaction: topic.compact.map(|compact| compaction(topology, topic, compact)),
+        },
     });
     let of_pipelines = topology.pipelines.values().map(|pipeline| {
         kept_for_ever(TopicName::dead_letters_of(&pipeline.name), topology.task_count(pipeline).max(1))
@@ -304,6 +309,14 @@ pub fn topic_specs(topology: &Topology) -> Vec<TopicSpec> {
         kept_for_ever(TopicName::dead_letters_of_model(&model.name), partitions)
     });
     declared.chain(of_pipelines).chain(of_models).collect()
+}
+
+/// What lies within the longest history of the models it feeds stays whole.
+fn compaction(topology: &Topology, topic: &Topic, compact: Compact) -> Compaction {
+    let fed = topology.models.values().filter(|model| model.from == topic.name);
+    // A model kept for ever is refused by the check of the topology; here it keeps everything.
+    let history = fed.map(|model| model.history.unwrap_or(Duration::MAX)).max().unwrap_or_default();
+    Compaction { after: compact.after, history, deletions: compact.deletions }
 }
 
 /// The models that at least one pipeline does not keep in its own tasks.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use fjall::{CompressionType, Database};
+use fjall::{CompressionType, Database, PersistMode};
 
 use crate::batch::Batch;
 use crate::engine_panic;
@@ -183,6 +183,20 @@ impl Store {
             std::thread::sleep(FLUSH_POLL);
         }
         Ok(())
+    }
+
+    /// Syncs what batches have buffered.
+    ///
+    /// # Errors
+    /// [`WriteError`]; the store takes no more batches then.
+    pub fn sync(&self) -> Result<(), WriteError> {
+        if self.is_poisoned() {
+            return Err(WriteError::Poisoned);
+        }
+        self.database.persist(PersistMode::SyncData).map_err(|error| {
+            self.poisoned.store(true, Ordering::Release);
+            WriteError::from(error)
+        })
     }
 
     /// A new batch.

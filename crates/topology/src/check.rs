@@ -80,7 +80,10 @@ impl Findings<'_> {
 
     fn model(&mut self, model: &Model) {
         let place = format!("models.{}", model.name);
-        let Some(topic) = self.known_topic(&format!("{place}.from"), &model.from) else { return };
+        let Some(topic) = self.known_topic(&format!("{place}.from"), &model.from).cloned() else { return };
+        if topic.compact.is_some() {
+            self.compacted(model, &topic);
+        }
         // Merging needs the events of an entity in one order, which only one partition gives.
         if let (Some(_), Some(key)) = (&model.merge, &model.key)
             && topic.key.as_ref() != Some(key)
@@ -93,6 +96,26 @@ impl Findings<'_> {
                 key.source()
             );
             self.refuse(format!("{place}.key"), message);
+        }
+    }
+
+    /// A compacted topic keeps the newest record of a key, so a model made from it anew must need no more than that.
+    fn compacted(&mut self, model: &Model, topic: &Topic) {
+        let own_key = model.key.as_ref().is_some_and(|key| topic.key.as_ref() != Some(key));
+        let reasons = [
+            (model.history.is_none(), "from", "its history is for ever; give it a `history`"),
+            (model.merge.is_some(), "merge", "it merges what many events say"),
+            (model.when.is_some(), "when", "the newest event of a key may be one that its `when` leaves out"),
+            (own_key, "key", "it has another key than the topic"),
+        ];
+        for (field, reason) in reasons.into_iter().filter_map(|(holds, field, reason)| holds.then_some((field, reason)))
+        {
+            let message = format!(
+                "the topic {} is compacted and keeps only the newest event of each key, which is not enough for this model: \
+                 {reason}; or take `compact` from the topic",
+                topic.name
+            );
+            self.refuse(format!("models.{}.{field}", model.name), message);
         }
     }
 

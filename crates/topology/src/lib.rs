@@ -29,5 +29,5 @@ pub use model::Model;
 pub use operators::Operator;
 pub use operators::transform::{Transform, TransformError, Transformer, TransformerState};
 pub use pipeline::{OnError, Pipeline, Step};
-pub use topic::{Topic, TypePattern};
+pub use topic::{Compact, Topic, TypePattern};
 pub use topology::{Topology, TopologyError};

@@ -25,6 +25,24 @@ pub struct Topic {
     pub retention_age: Option<Duration>,
     /// The oldest records of a partition may be removed beyond this size.
     pub retention_bytes: Option<u64>,
+    /// Of records with the same key only the newest may be kept.
+    pub compact: Option<Compact>,
+}
+
+/// When a compacted topic lets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compact {
+    /// Records accepted more recently stay whole.
+    pub after: Duration,
+    /// How long an event without data, which deletes its key, stays.
+    pub deletions: Duration,
+}
+
+impl Default for Compact {
+    /// An hour for readers to follow; a week for those that were away to learn what was deleted.
+    fn default() -> Self {
+        Self { after: Duration::from_secs(3_600), deletions: Duration::from_secs(7 * 86_400) }
+    }
 }
 
 impl Topic {
@@ -43,6 +61,7 @@ impl Topic {
             accept: Vec::new(),
             retention_age: None,
             retention_bytes: None,
+            compact: None,
         }
     }
 }

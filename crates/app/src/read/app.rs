@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::settings::Defaults;
 use super::topic::TopicPart;
 use crate::fields;
-use crate::settings::{LogSetting, Token};
+use crate::settings::{Compression, Durability, LogSetting, Token};
 use crate::source::Span;
 use crate::yaml::Node;
 
@@ -22,6 +22,8 @@ pub(crate) struct Parts {
     pub(crate) app: Option<AppName>,
     pub(crate) log: LogSetting,
     pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) durability: Durability,
+    pub(crate) compression: Compression,
     pub(crate) listen: Option<At<SocketAddr>>,
     pub(crate) limits: Limits,
     pub(crate) tokens: Vec<Token>,
@@ -41,6 +43,8 @@ pub(crate) fn app(reader: &mut Reader<'_>, node: &Node) -> Option<Parts> {
     let app = fields.require(reader, "app").and_then(|node| reader.name(node, "an app", AppName::new));
     let log = fields.get("log").map(|node| reader.log(node)).unwrap_or_default();
     let data_dir = fields.get("data_dir").and_then(|node| reader.data_dir(node));
+    let durability = fields.get("durability").and_then(|node| reader.durability(node)).unwrap_or_default();
+    let compression = fields.get("compression").and_then(|node| reader.compression(node)).unwrap_or_default();
     let listen = fields.get("listen").and_then(|node| reader.listen(node));
     let limits = fields.entry("limits").map(|entry| reader.limits(&entry.node, entry.name_span)).unwrap_or_default();
     let access = fields.entry("access").map(|entry| reader.access(&entry.node, entry.name_span));
@@ -49,5 +53,19 @@ pub(crate) fn app(reader: &mut Reader<'_>, node: &Node) -> Option<Parts> {
     let models = fields.get("models").map(|node| reader.models(node)).unwrap_or_default();
     let pipelines = fields.get("pipelines").map(|node| reader.pipelines(node, defaults.on_error)).unwrap_or_default();
     let app = app.map(|name| name.value);
-    Some(Parts { app, log, data_dir, listen, limits, tokens, hosts, defaults, topics, models, pipelines })
+    Some(Parts {
+        app,
+        log,
+        data_dir,
+        durability,
+        compression,
+        listen,
+        limits,
+        tokens,
+        hosts,
+        defaults,
+        topics,
+        models,
+        pipelines,
+    })
 }

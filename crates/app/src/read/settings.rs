@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use riverrun_event::limits::Limits;
 use riverrun_event::{OperatorName, TopicName};
@@ -14,7 +15,7 @@ use super::{At, unit};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::fields;
-use crate::settings::{LogSetting, Secret, Token};
+use crate::settings::{Compression, Durability, LogSetting, Secret, Token};
 use crate::source::Span;
 use crate::yaml::{Node, Value};
 
@@ -37,6 +38,9 @@ impl Defaults {
     }
 }
 
+/// Syncs more often than this would be one per commit; more rarely, more would be lost than anyone means to.
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
+const INTERVAL_MAX: Duration = Duration::from_secs(60);
 /// Most bytes, events or levels a limit may be set to; a typing mistake should not switch a limit off.
 const BODY_BYTES_MAX: u64 = 1 << 30;
 const BATCH_EVENTS_MAX: u64 = 1_000_000;
@@ -70,6 +74,25 @@ impl Reader<'_> {
             self.report(Diagnostic::error(codes::LOG, node.span, message).note("unknown").help("write `log: local`"));
         }
         LogSetting::Local
+    }
+
+    pub(super) fn durability(&mut self, node: &Node) -> Option<Durability> {
+        let expected = "`commit`, or how often to sync, from 1ms to 1m, such as 100ms";
+        self.parsed(node, expected, |text| match text {
+            "commit" => Ok(Durability::Commit),
+            text => match unit::duration(text)? {
+                interval if (INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) => Ok(Durability::Interval(interval)),
+                _ => Err("out of range".to_owned()),
+            },
+        })
+    }
+
+    pub(super) fn compression(&mut self, node: &Node) -> Option<Compression> {
+        self.parsed(node, "`lz4` or `none`", |text| match text {
+            "lz4" => Ok(Compression::Lz4),
+            "none" => Ok(Compression::None),
+            _ => Err("unknown".to_owned()),
+        })
     }
 
     pub(super) fn data_dir(&mut self, node: &Node) -> Option<PathBuf> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use riverrun_event::TopicName;
 use riverrun_event::limits::PARTITIONS_MAX;
-use riverrun_topology::{Topic, TypePattern};
+use riverrun_topology::{Compact, Topic, TypePattern};
 
 use super::reader::Reader;
 use super::settings::Defaults;
@@ -53,6 +53,7 @@ impl Reader<'_> {
                 let retention = self.retention(&entry.node, entry.name_span);
                 (topic.retention_age, topic.retention_bytes) = (retention.age, retention.bytes);
             }
+            topic.compact = fields.entry("compact").and_then(|entry| self.compact(&entry.node, entry.name_span));
         }
         name.map(|name| TopicPart { name, topic, accept })
     }
@@ -67,6 +68,14 @@ impl Reader<'_> {
             age: fields.get("age").and_then(|node| self.parsed(node, unit::DURATION, unit::duration)),
             bytes: fields.get("size").and_then(|node| self.parsed(node, unit::SIZE, unit::size)),
         }
+    }
+
+    fn compact(&mut self, node: &Node, place: Span) -> Option<Compact> {
+        let fields = self.fields(node, place, &fields::COMPACT)?;
+        let mut duration = |field| fields.get(field).and_then(|node| self.parsed(node, unit::DURATION, unit::duration));
+        let (after, deletions) = (duration("after"), duration("deletions"));
+        let default = Compact::default();
+        Some(Compact { after: after.unwrap_or(default.after), deletions: deletions.unwrap_or(default.deletions) })
     }
 
     fn patterns(&mut self, node: &Node) -> Vec<At<TypePattern>> {

@@ -32,6 +32,20 @@ fn fields_are_known_once_and_there() {
 }
 
 #[test]
+fn a_compacted_topic_feeds_only_models_that_the_newest_event_is_enough_for() {
+    let file = |model: &str| {
+        format!(
+            "app: a\ntopics: {{ t: {{ key: data.k, compact: {{ after: 1h }} }} }}\nmodels: {{ m: {{ from: t{model} }} }}"
+        )
+    };
+    check(&file(""), &["3:22 RR0014 history is for ever"]);
+    check(&file(", history: 7d, merge: data"), &["3:45 RR0014 merges"]);
+    check(&file(", history: 7d, when: data.x"), &["3:44 RR0014 leaves out"]);
+    check(&file(", history: 7d, key: data.other"), &["3:43 RR0014 another key"]);
+    check(&file(", history: 7d, key: data.k"), &[]);
+}
+
+#[test]
 fn names_keep_to_the_alphabet() {
     check("app: Flights", &["1:6 RR0007 `Flights` cannot be the name of an app"]);
     check("app: a\ntopics: { Über: }", &["2:11 RR0007 `Über`"]);
@@ -40,6 +54,9 @@ fn names_keep_to_the_alphabet() {
 
 #[test]
 fn values_fit_their_fields() {
+    check("app: a\ndurability: never", &["2:13 RR0008 `never` => `commit`"]);
+    check("app: a\ndurability: 2m", &["2:13 RR0008 out of range"]);
+    check("app: a\ncompression: zstd", &["2:14 RR0008 `zstd` => `lz4` or `none`"]);
     check("app: a\ntopics: { t: { partitions: 0 } }", &["2:28 RR0008 1 to 1024"]);
     check("app: a\ntopics: { t: { partitions: [1] } }", &["2:28 RR0006 found a list"]);
     check(

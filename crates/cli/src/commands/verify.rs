@@ -49,6 +49,7 @@ fn json(report: &VerifyReport) -> serde_json::Value {
         "batches": report.batches,
         "bytes": report.bytes,
         "lost": report.lost,
+        "compacted": report.compacted,
         "problems": problems.collect::<Vec<_>>(),
     })
 }
@@ -61,6 +62,7 @@ fn show(terminal: &Terminal, data_dir: &str, report: &VerifyReport) -> Result<()
         ("batches", report.batches),
         ("bytes", report.bytes),
         ("lost earlier", report.lost),
+        ("compacted", report.compacted),
     ];
     terminal.line(palette.paint(Ink::Strong, data_dir))?;
     for (name, number) in rows {

@@ -7,9 +7,10 @@ use riverrun_log::{CommitError, EnsureError, GroupName, JoinError, TaskId, Topic
 
 use super::cycle::Cycle;
 use super::partition::PartitionState;
-use super::queue::Control;
+use super::queue::{Control, Rewrite};
 use super::{Committer, Stop};
 use crate::directory::Topic;
+use crate::stored::batch::{self, BatchKey};
 use crate::stored::partition::PartitionRow;
 use crate::stored::task::TaskRow;
 use crate::stored::{GroupId, GroupTask, OperatorId, TopicId, group, operator, task, topic};
@@ -31,6 +32,7 @@ impl Committer {
                 let _ = answer.send(done.clone().map_err(|stop| JoinError::Failed(stop.0.clone())));
                 done.map(drop)
             }
+            Control::Rewrite(rewrite) => self.rewrite(&rewrite),
             Control::Operators { group, names, answer } => {
                 let done = self.operators(group, &names);
                 let _ = answer.send(done.clone().map_err(|stop| CommitError::Failed(stop.0.clone())));
@@ -105,6 +107,29 @@ impl Committer {
         self.commit(&mut cycle)?;
         self.log.directory.add_group(name.clone(), id);
         Ok((id, epochs))
+    }
+
+    /// Replaces batches by one, as compaction asks for, unless retention has taken the first of them meanwhile.
+    fn rewrite(&mut self, rewrite: &Rewrite) -> Result<(), Stop> {
+        let mut cycle = self.cycle();
+        let Some(partition) = self.partitions.get_mut(&rewrite.partition) else { return Ok(()) };
+        let records = &self.log.keyspaces.records;
+        let key = |base: u64| batch::encode_key(BatchKey { partition: rewrite.partition, base });
+        if let Some((first, others)) = rewrite.bases.split_first()
+            && *first >= partition.row.start
+        {
+            cycle.batch.put(records, &key(*first), &rewrite.value);
+            others.iter().for_each(|base| cycle.batch.delete(records, &key(*base)));
+            let bytes = partition.row.bytes.saturating_sub(rewrite.bytes_before);
+            partition.row.bytes = bytes + rewrite.value.len() as u64;
+            partition.touched = true;
+            cycle.touched.push(rewrite.partition);
+            cycle.records_changed = true;
+            self.log.metrics.compacted_records.inc_by(rewrite.records_dropped);
+        }
+        self.commit(&mut cycle)?;
+        let _ = rewrite.answer.send(());
+        Ok(())
     }
 
     fn operators(&mut self, group: GroupId, names: &[OperatorName]) -> Result<Vec<OperatorId>, Stop> {

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::partition::Writer;
 use super::{Committer, Stop};
+use crate::options::Syncing;
 use crate::sabotage;
 use crate::schema::KeyspaceId;
 use crate::stored::{PartitionId, commit, marker};
@@ -101,7 +102,7 @@ impl Committer {
             std::thread::sleep(SABOTAGE_WINDOW);
         }
         let started = Instant::now();
-        batch.commit(durability()).map_err(Stop::from)?;
+        batch.commit(self.durability()).map_err(Stop::from)?;
         self.log.metrics.sync_seconds.observe(started.elapsed().as_secs_f64());
 
         self.publish(cycle);
@@ -116,6 +117,7 @@ impl Committer {
                 records: &self.log.keyspaces.records,
                 buffer: &mut self.buffer,
                 accepted: cycle.accepted,
+                compression: self.options.compression,
                 stored_bytes: &mut cycle.stored_bytes,
             });
             partition.put_row(&mut cycle.batch, &self.log.keyspaces.meta);
@@ -129,7 +131,7 @@ impl Committer {
             for (key, value) in cycle.positions.drain(..) {
                 early.put(meta, &key, &value);
             }
-            early.commit(durability()).map_err(Stop::from)?;
+            early.commit(self.durability()).map_err(Stop::from)?;
             std::thread::sleep(SABOTAGE_WINDOW);
         }
         for (key, value) in cycle.positions.drain(..) {
@@ -190,10 +192,26 @@ impl Committer {
         if cycle.records > 0 {
             self.log.moved.send_replace(self.row.number);
         }
-        self.head_due.get_or_insert_with(|| Instant::now() + super::HEAD_INTERVAL);
+        let interval = match self.options.sync {
+            Syncing::EachCommit => super::HEAD_INTERVAL,
+            // The head is never ahead of a sync, so it is written with each.
+            Syncing::Every(interval) => interval,
+        };
+        self.head_due.get_or_insert_with(|| Instant::now() + interval);
     }
-}
 
-fn durability() -> Durability {
-    if sabotage::no_sync() { Durability::Buffered } else { Durability::Synced }
+    fn durability(&self) -> Durability {
+        match self.options.sync {
+            Syncing::EachCommit if !sabotage::no_sync() => Durability::Synced,
+            _ => Durability::Buffered,
+        }
+    }
+
+    /// Syncs what was written, where that is not done by each commit: before anything outside the journal relies on it.
+    pub(crate) fn sync(&self) -> Result<(), Stop> {
+        match self.options.sync {
+            Syncing::EachCommit => Ok(()),
+            Syncing::Every(_) => Ok(self.log.store.sync()?),
+        }
+    }
 }

@@ -7,6 +7,7 @@ use super::partition::Writer;
 use super::queue::DoorRequest;
 use super::{Committer, Stop};
 use crate::deduplication::day_of;
+use crate::options::Compression;
 use crate::prepare::{Part, Prepared};
 use crate::sabotage;
 use crate::stored::identity::{self, Seen};
@@ -95,7 +96,9 @@ impl Committer {
         if new == outcomes.len() {
             prepared.parts.iter().for_each(|part| self.add_part(cycle, prepared, part));
         } else {
-            without_seen(prepared, outcomes).iter().for_each(|part| self.add_part(cycle, prepared, part));
+            without_seen(prepared, outcomes, self.options.compression)
+                .iter()
+                .for_each(|part| self.add_part(cycle, prepared, part));
         }
         cycle.records += new as u64;
         put_identities(cycle, prepared, identities, outcomes);
@@ -119,6 +122,7 @@ impl Committer {
             records: &self.log.keyspaces.records,
             buffer: &mut self.buffer,
             accepted: cycle.accepted,
+            compression: self.options.compression,
             stored_bytes: &mut cycle.stored_bytes,
         };
         partition.add(&mut writer, part);
@@ -152,7 +156,7 @@ fn put_identities(
 }
 
 /// The parts again, with new records only. Rare, so it may encode anew.
-fn without_seen(prepared: &Prepared, outcomes: &[Outcome]) -> Vec<Part> {
+fn without_seen(prepared: &Prepared, outcomes: &[Outcome], compression: Compression) -> Vec<Part> {
     let mut kept: Vec<(u32, Vec<u8>)> = prepared.parts.iter().map(|_| (0, Vec::new())).collect();
     for ((part, range), outcome) in prepared.records.iter().zip(outcomes) {
         let bytes = prepared.parts.get(*part).and_then(|part| part.raw.get(range.clone()));
@@ -162,7 +166,7 @@ fn without_seen(prepared: &Prepared, outcomes: &[Outcome]) -> Vec<Part> {
         }
     }
     let parts = prepared.parts.iter().zip(kept).filter(|(_, (count, _))| *count > 0);
-    parts.map(|(part, (count, raw))| Part::new(part.partition, count, raw)).collect()
+    parts.map(|(part, (count, raw))| Part::new(part.partition, count, raw, compression)).collect()
 }
 
 fn logged(prepared: &Prepared, outcomes: &[Outcome], verified: bool) -> Vec<Logged> {

@@ -129,6 +129,10 @@ impl Committer {
             self.moved_day = self.deduplication.moved(ending)?;
         }
         self.deduplication.recent.close_full(ending);
+        if self.deduplication.recent.next_to_move().is_some() {
+            // A day's keyspace must not know events that a power cut takes back.
+            self.sync()?;
+        }
         self.deduplication.begin_to_move(&self.log.store, self.row.number + 1)
     }
 
@@ -151,8 +155,9 @@ impl Committer {
         Ok(())
     }
 
-    /// Writes what is durable by now.
+    /// Writes what is durable by now, and makes it so where commits do not.
     pub(crate) fn write_head(&mut self) -> Result<(), Stop> {
+        self.sync()?;
         let with_records = |state: &&PartitionState| state.row.end > 0 || state.row.last != ChainHash::BEGINNING;
         let partitions = self.partitions.values().filter(with_records);
         let partitions =
@@ -213,6 +218,8 @@ fn refuse(taken: Taken, reason: &str) {
             Control::Ensure { answer, .. } => drop(answer.send(Err(EnsureError::Failed(reason())))),
             Control::Join { answer, .. } => drop(answer.send(Err(JoinError::Failed(reason())))),
             Control::Operators { answer, .. } => drop(answer.send(Err(CommitError::Failed(reason())))),
+            // Its thread sees that nobody answers.
+            Control::Rewrite(_) => {}
         }
     }
 }

@@ -6,6 +6,7 @@ use riverrun_event::Time;
 use riverrun_store::{Batch, Keyspace};
 
 use crate::directory::Topic;
+use crate::options::Compression;
 use crate::prepare::{BATCH_BYTES_MAX, Part};
 use crate::stored::batch::{self, BatchKey, Codec, Header};
 use crate::stored::partition::PartitionRow;
@@ -32,6 +33,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) records: &'a Keyspace,
     pub(crate) buffer: &'a mut Vec<u8>,
     pub(crate) accepted: Time,
+    pub(crate) compression: Compression,
     pub(crate) stored_bytes: &'a mut u64,
 }
 
@@ -66,7 +68,7 @@ impl PartitionState {
         }
         let loose = std::mem::take(&mut self.loose);
         let count = std::mem::take(&mut self.loose_count);
-        let compressed = (loose.len() >= COMPRESS_BYTES_MIN).then(|| lz4_flex::block::compress(&loose));
+        let compressed = if loose.len() < COMPRESS_BYTES_MIN { None } else { writer.compression.compress(&loose) };
         self.cut(writer, count, &loose, compressed.as_deref());
         // The allocation serves the next cycle, unless one large cycle blew it up.
         if loose.capacity() <= BATCH_BYTES_MAX {
@@ -77,13 +79,14 @@ impl PartitionState {
 
     fn cut(&mut self, writer: &mut Writer<'_>, count: u32, raw: &[u8], compressed: Option<&[u8]>) {
         let (codec, body) = match compressed {
-            Some(compressed) if compressed.len() < raw.len() => (Codec::Lz4, compressed),
-            _ => (Codec::Raw, raw),
+            Some(compressed) => (Codec::Lz4, compressed),
+            None => (Codec::Raw, raw),
         };
         let header = Header {
             codec,
             count,
             accepted: writer.accepted.max(self.row.accepted),
+            compacted: false,
             previous: self.row.last,
             // Parts are cut far below 4 GiB.
             raw_bytes: u32::try_from(raw.len()).unwrap_or(u32::MAX),

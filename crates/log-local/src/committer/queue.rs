@@ -65,6 +65,19 @@ pub(crate) enum Control {
         names: Vec<OperatorName>,
         answer: oneshot::Sender<Result<Vec<OperatorId>, CommitError>>,
     },
+    Rewrite(Rewrite),
+}
+
+/// Batches that compaction replaces by one. Its thread is the only one that does, so what it read is there unless retention took it.
+pub(crate) struct Rewrite {
+    pub(crate) partition: PartitionId,
+    /// Where the replaced batches begin; the new one is put at the first.
+    pub(crate) bases: Vec<u64>,
+    pub(crate) value: Vec<u8>,
+    pub(crate) bytes_before: u64,
+    pub(crate) records_dropped: u64,
+    /// Answered when it is durable; dropped when it never will be.
+    pub(crate) answer: mpsc::Sender<()>,
 }
 
 /// Work of either kind.

@@ -3,6 +3,10 @@
 //! The hash of a batch covers its key and its value, and the value names the hash of the batch before it: a batch can be
 //! neither changed, nor moved, nor taken out without its successor saying so. The CRC-32C is checked on every read; the chain
 //! when opening (last batch) and verifying (all).
+//!
+//! A compacted batch stands for the ones it was made from: it takes their offsets, names the batch before the first of them, and
+//! carries the hash of the last, which the next batch names. Its records carry their offsets and accept times, and its own bytes
+//! are covered by the CRC. So the chain holds across it, and its records can be counted but no longer proven by the chain.
 
 use bytes::Bytes;
 use riverrun_event::Time;
@@ -51,8 +55,10 @@ pub(crate) struct Header {
     pub(crate) codec: Codec,
     /// How many offsets it takes.
     pub(crate) count: u32,
-    /// When its records were accepted; one commit cycle, one time.
+    /// When its records were accepted; one commit cycle, one time. Of a compacted one, its latest.
     pub(crate) accepted: Time,
+    /// Whether compaction took records out of it.
+    pub(crate) compacted: bool,
     /// Hash of the batch before.
     pub(crate) previous: ChainHash,
     /// Bytes of the records once decompressed.
@@ -80,10 +86,12 @@ pub(crate) fn decode_key(bytes: &[u8]) -> Result<BatchKey, Undecodable> {
 pub(crate) fn encode_value(out: &mut Vec<u8>, key: &[u8; 16], header: &Header, body: &[u8]) {
     out.clear();
     out.reserve(HEADER_BYTES + body.len());
-    out.push(match header.codec {
-        Codec::Raw => 0,
-        Codec::Lz4 => 1,
-        Codec::Lost => 2,
+    out.push(match (header.codec, header.compacted) {
+        (Codec::Raw, false) => 0,
+        (Codec::Lz4, false) => 1,
+        (Codec::Lost, _) => 2,
+        (Codec::Raw, true) => 3,
+        (Codec::Lz4, true) => 4,
     });
     out.extend(header.count.to_be_bytes());
     put_time(out, header.accepted);
@@ -94,17 +102,34 @@ pub(crate) fn encode_value(out: &mut Vec<u8>, key: &[u8; 16], header: &Header, b
     out.extend_from_slice(body);
 }
 
+/// The same for a compacted batch with these records, of which the next batch names `resume`.
+pub(crate) fn encode_compacted(
+    out: &mut Vec<u8>,
+    key: &[u8; 16],
+    header: &Header,
+    resume: ChainHash,
+    raw: &[u8],
+    compressed: Option<&[u8]>,
+) {
+    let (codec, records) = compressed.map_or((Codec::Raw, raw), |compressed| (Codec::Lz4, compressed));
+    let header = Header { codec, compacted: true, raw_bytes: u32::try_from(raw.len()).unwrap_or(u32::MAX), ..*header };
+    encode_value(out, key, &header, &[&resume.0, records].concat());
+}
+
 /// The header and the body, once the CRC was found right.
 pub(crate) fn decode_value<'a>(key: &[u8], value: &'a [u8]) -> Result<(Header, &'a [u8]), Undecodable> {
     let mut cursor = Cursor::new("batch", value);
-    let codec = match cursor.u8()? {
-        0 => Codec::Raw,
-        1 => Codec::Lz4,
-        2 => Codec::Lost,
+    let (codec, compacted) = match cursor.u8()? {
+        0 => (Codec::Raw, false),
+        1 => (Codec::Lz4, false),
+        2 => (Codec::Lost, false),
+        3 => (Codec::Raw, true),
+        4 => (Codec::Lz4, true),
         _ => return Err(cursor.error("an unknown codec")),
     };
     let header = Header {
         codec,
+        compacted,
         count: cursor.u32()?,
         accepted: cursor.time()?,
         previous: ChainHash(cursor.array()?),
@@ -131,10 +156,10 @@ pub(crate) fn hash(key: &[u8], value: &[u8]) -> ChainHash {
     ChainHash(*hasher.finalize().as_bytes())
 }
 
-/// What the batch after this one must name: the hash of this one, or what a lost one left behind.
+/// What the batch after this one must name: the hash of this one, or what a lost or compacted one carries.
 pub(crate) fn next_previous(key: &[u8], value: &[u8], header: &Header, body: &[u8]) -> ChainHash {
-    match (header.codec, <[u8; 32]>::try_from(body)) {
-        (Codec::Lost, Ok(resume)) => ChainHash(resume),
+    match body.first_chunk::<32>() {
+        Some(resume) if header.compacted || header.codec == Codec::Lost => ChainHash(*resume),
         _ => hash(key, value),
     }
 }
@@ -146,6 +171,8 @@ const RAW_BYTES_MAX: u32 = 256 * 1024 * 1024;
 /// The records of a batch, decompressed.
 pub(crate) fn records(header: &Header, body: &[u8]) -> Result<Bytes, Undecodable> {
     let undecodable = |detail| Undecodable { row: "batch", detail };
+    let carried = if header.compacted { 32 } else { 0 };
+    let body = body.get(carried..).ok_or(undecodable("it ends early"))?;
     match header.codec {
         Codec::Raw => Ok(Bytes::copy_from_slice(body)),
         Codec::Lost => Ok(Bytes::new()),
@@ -168,12 +195,13 @@ mod tests {
         #[test]
         fn comes_back_as_it_went(
             key: (u32, u32, u64), count: u32, time in (any::<i64>(), 0..1_000_000_000_u32), previous: [u8; 32], body: Vec<u8>,
-            compress: bool, flip: (usize, u8),
+            compress: bool, compacted: bool, flip: (usize, u8),
         ) {
             let key = BatchKey { partition: PartitionId { topic: TopicId(key.0), partition: key.1 }, base: key.2 };
-            let stored = if compress { lz4_flex::block::compress(&body) } else { body.clone() };
+            let mut stored = if compacted { vec![7; 32] } else { Vec::new() };
+            stored.extend(if compress { lz4_flex::block::compress(&body) } else { body.clone() });
             let header = Header {
-                codec: if compress { Codec::Lz4 } else { Codec::Raw }, count, accepted: Time::from_unix(time.0, time.1),
+                codec: if compress { Codec::Lz4 } else { Codec::Raw }, count, accepted: Time::from_unix(time.0, time.1), compacted,
                 previous: ChainHash(previous), raw_bytes: body.len() as u32,
             };
             let key_bytes = encode_key(key);

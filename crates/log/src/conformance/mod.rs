@@ -6,7 +6,7 @@
 //! # fn open() -> Box<dyn riverrun_log::conformance::OpenedLog> { unreachable!() }
 //! use riverrun_log::conformance::{Features, run};
 //!
-//! run(&open, Features { dense_offsets: true, deduplicates: true, reopens: true });
+//! run(&open, Features { dense_offsets: true, deduplicates: true, reopens: true, compacts: true });
 //! ```
 //!
 //! Every case gets an empty log of its own. All cases run; those that failed are listed at the end, each with its reason. No
@@ -22,6 +22,7 @@
 
 mod appending;
 mod committing;
+mod compacting;
 mod concurrency;
 mod history;
 mod membership;
@@ -57,6 +58,8 @@ pub struct Features {
     pub deduplicates: bool,
     /// [`OpenedLog::reopen`] finds everything that was answered.
     pub reopens: bool,
+    /// It compacts topics that ask for it, soon after they could be.
+    pub compacts: bool,
 }
 
 /// Runs every case that fits the features.
@@ -77,7 +80,7 @@ pub fn run(open: &dyn Fn() -> Box<dyn OpenedLog>, features: Features) {
 }
 
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    let groups: [&'static [Case]; 9] = [
+    let groups: [&'static [Case]; 10] = [
         topics::CASES,
         appending::CASES,
         reading::CASES,
@@ -85,6 +88,7 @@ fn all_cases() -> impl Iterator<Item = &'static Case> {
         committing::CASES,
         state::CASES,
         history::CASES,
+        compacting::CASES,
         concurrency::CASES,
         model::CASES,
     ];
@@ -117,6 +121,7 @@ enum Needs {
     Deduplication,
     DenseOffsets,
     Reopening,
+    Compaction,
 }
 
 impl Case {
@@ -126,6 +131,7 @@ impl Case {
             Needs::Deduplication => features.deduplicates,
             Needs::DenseOffsets => features.dense_offsets,
             Needs::Reopening => features.reopens,
+            Needs::Compaction => features.compacts,
         }
     }
 }

@@ -48,7 +48,8 @@ fn retention_is_taken_over(bench: &Bench<'_>) {
     let opened = bench.open();
     ensure(opened.log(), &[("a", 1)]);
     let mut changed = spec("a", 1);
-    changed.retention = Retention { age: Some(Duration::from_secs(86_400)), partition_bytes: Some(1 << 30) };
+    changed.retention =
+        Retention { age: Some(Duration::from_secs(86_400)), partition_bytes: Some(1 << 30), compaction: None };
     assert_eq!(wait(opened.log().ensure(std::slice::from_ref(&changed))), Ok(()));
     assert_eq!(opened.log().describe(&topic("a")).unwrap().spec, changed);
 }

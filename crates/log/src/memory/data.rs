@@ -1,6 +1,6 @@
 //! What the in-memory log holds: topics with their records, groups with their tasks, and the clock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use riverrun_event::{Offset, Partition, Position, Record, Text, Time, TopicName, TopicPartition};
 
@@ -8,6 +8,7 @@ use super::faults::FaultSource;
 use super::group::{GroupData, Mailbox, MemberId};
 use crate::append::NewRecord;
 use crate::commit::{GroupName, Order, TaskId};
+use crate::compaction::{Compaction, Facts, Survey};
 use crate::contract::ReadError;
 use crate::topic::{EnsureError, TopicDescription, TopicSpec};
 
@@ -45,6 +46,8 @@ pub(super) struct Place {
 #[derive(Default)]
 pub(super) struct PartitionData {
     records: Vec<Record>,
+    /// Offsets of records that compaction took from readers; doors still know them.
+    compacted: HashSet<Offset>,
     end: Offset,
 }
 
@@ -112,14 +115,20 @@ impl Data {
     /// Stores a record whose partition was found to exist.
     pub(super) fn store(&mut self, record: NewRecord, accepted: Time) -> Position {
         let place = TopicPartition::new(record.topic, record.partition);
-        let partition = self.topics.get_mut(&place.topic).and_then(|topic| topic.partition_mut(place.partition));
-        let Some(partition) = partition else { return place.at(Offset(0)) };
+        let topic = self.topics.get_mut(&place.topic);
+        let compaction = topic.as_ref().and_then(|topic| topic.spec.retention.compaction);
+        let Some(partition) = topic.and_then(|topic| topic.partition_mut(place.partition)) else {
+            return place.at(Offset(0));
+        };
         if partition.records.is_empty() {
             partition.end = Offset(partition.end.0 + self.faults.offset_gap());
         }
         let position = place.at(partition.end);
         partition.records.push(Record { position: position.clone(), accepted, event: record.event });
         partition.end = Offset(partition.end.0 + 1 + self.faults.offset_gap());
+        if let Some(compaction) = compaction {
+            partition.compact(compaction, accepted);
+        }
         position
     }
 
@@ -163,14 +172,43 @@ impl PartitionData {
 
     pub(super) fn offset_at(&self, time: Time) -> Offset {
         let index = self.records.partition_point(|record| record.accepted < time);
-        self.records.get(index).map_or(self.end, |record| record.position.offset)
+        self.kept_from(index).next().map_or(self.end, |record| record.position.offset)
+    }
+
+    fn kept_from(&self, index: usize) -> impl Iterator<Item = &Record> {
+        let kept = |record: &&Record| !self.compacted.contains(&record.position.offset);
+        self.records.iter().skip(index).filter(kept)
+    }
+
+    /// Looks at the whole partition at once, which is as good as anything where all is in memory and topics are small. The last
+    /// record stays.
+    fn compact(&mut self, compaction: Compaction, now: Time) {
+        let facts = |record: &Record| Facts {
+            time: record.event_time(),
+            accepted: record.accepted,
+            offset: record.position.offset,
+            deletes: record.event.data.is_none(),
+        };
+        let Some(latest) = self.records.iter().map(Record::event_time).max() else { return };
+        let mut survey = Survey::new(compaction, now, latest);
+        let keyed = |record: &Record| record.event.key.clone();
+        let before_last = self.records.len().saturating_sub(1);
+        for record in self.kept_from(0) {
+            if let Some(key) = keyed(record) {
+                survey.see(key, facts(record));
+            }
+        }
+        let goes = |record: &&Record| keyed(record).is_some_and(|key| !survey.keeps(&key, facts(record)));
+        let gone: Vec<Offset> =
+            self.records.iter().take(before_last).filter(goes).map(|record| record.position.offset).collect();
+        self.compacted.extend(gone);
     }
 
     pub(super) fn read(&self, from: Offset, bytes_max: usize) -> Vec<Record> {
         let first = self.records.partition_point(|record| record.position.offset < from);
         let mut bytes = 0;
         let mut read = Vec::new();
-        for record in self.records.iter().skip(first) {
+        for record in self.kept_from(first) {
             read.push(record.clone());
             bytes += record.event.bytes();
             if bytes >= bytes_max {

@@ -4,7 +4,7 @@
 //! a handle does, so that members can be dropped and join again as if after a crash. One lock guards all of it, so every
 //! change is atomic. Given the same calls, clock and [`Faults`] it gives the same answers, byte for byte.
 //!
-//! It does not: apply retention, forget identities (its deduplication window has no end), bound its memory.
+//! It does not: apply retention (it hides what compaction takes, and keeps it in memory), forget identities (its deduplication window has no end), bound its memory.
 
 mod append;
 mod commit;

@@ -17,12 +17,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use riverrun_app::{Diagnostics, Settings};
+use riverrun_app::{Diagnostics, Durability, Settings};
 use riverrun_event::PipelineName;
 use riverrun_ingest::accept::IdentityError;
 use riverrun_ingest::{Acceptor, Access, Consumers, Doors, Grant, Token};
 use riverrun_log::{Health, Log, Observe};
-use riverrun_log_local::{LocalLog, Loss, OpenError, Options};
+use riverrun_log_local::{Compression, LocalLog, Loss, OpenError, Options, Syncing};
 use riverrun_runtime::{Runtime, RuntimeOptions, StartError};
 use riverrun_topology::Topology;
 use tokio::net::TcpListener;
@@ -267,8 +267,19 @@ async fn open_log(
     settings: &Settings,
     accept_data_loss: bool,
 ) -> Result<LocalLog, ServeError> {
-    let options =
-        Options { deduplication_days: settings.limits.deduplication_days, accept_data_loss, ..Options::default() };
+    let options = Options {
+        deduplication_days: settings.limits.deduplication_days,
+        accept_data_loss,
+        sync: match settings.durability {
+            Durability::Commit => Syncing::EachCommit,
+            Durability::Interval(interval) => Syncing::Every(interval),
+        },
+        compression: match settings.compression {
+            riverrun_app::Compression::Lz4 => Compression::Lz4,
+            riverrun_app::Compression::None => Compression::None,
+        },
+        ..Options::default()
+    };
     let path = data_dir.to_owned();
     let opened = tokio::task::spawn_blocking(move || LocalLog::open(&path, options)).await;
     Ok(opened.map_err(|error| ServeError::Close(error.to_string()))??)

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use proptest::prelude::*;
 use riverrun_event::{Event, Key, ModelName, Offset, OperatorName, Partition, Record, Time, TopicName, TopicPartition};
+use riverrun_log::compaction::{Compaction, Facts, Survey};
 use riverrun_log::{Direction, StateError, StateRead};
 use riverrun_topology::{Expression, Model, StepError};
 
@@ -160,4 +162,53 @@ fn data_that_is_no_json_is_the_events_error() {
     assert!(matches!(refused, Err(StepError::Event(error)) if error.code == "RR0312"));
     world.apply(20, Some("2"));
     world.check(&[(15, 9, None), (25, 9, Some("2"))]);
+}
+
+/// What compaction leaves of these records.
+fn compacted(records: &[Record], compaction: Compaction, now: Time) -> Vec<Record> {
+    let facts = |record: &Record| Facts {
+        time: record.event_time(),
+        accepted: record.accepted,
+        offset: record.position.offset,
+        deletes: record.event.data.is_none(),
+    };
+    let latest = records.iter().map(Record::event_time).max().unwrap();
+    let mut survey = Survey::new(compaction, now, latest);
+    records.iter().for_each(|record| survey.see(record.event.key.clone(), facts(record)));
+    records.iter().filter(|record| survey.keeps(&record.event.key, facts(record))).cloned().collect()
+}
+
+proptest! {
+    /// Whatever comes late, is deleted or repeats a time.
+    #[test]
+    fn a_model_made_anew_from_a_compacted_topic_answers_as_before_within_its_history(
+        events in prop::collection::vec((0_i64..60, any::<bool>(), 0_u8..4), 1..40),
+        (history, after, deletions) in (0_u64..30, 0_u64..10, 0_u64..20),
+    ) {
+        let partition = TopicPartition::new(TopicName::new("devices").unwrap(), Partition(0));
+        let records: Vec<Record> = (0_u32..)
+            .zip(&events)
+            .map(|(number, (second, other, kind))| {
+                let mut event = Event::new("1", "/test", "test");
+                event.key = Some(Key::new(if *other { "e" } else { "d" }).unwrap());
+                event.time = Some(at(*second));
+                event.data = (*kind > 0).then(|| number.to_string().into());
+                Record { position: partition.at(Offset(number.into())), accepted: at(number.into()), event }
+            })
+            .collect();
+        let history = Duration::from_secs(history);
+        let compaction =
+            Compaction { after: Duration::from_secs(after), history, deletions: Duration::from_secs(deletions) };
+        let anew = |records: &[Record]| {
+            let mut world = World::new(|model| model.history = Some(history));
+            records.iter().for_each(|record| world.feed.apply(record, &mut world.state).unwrap());
+            world
+        };
+        let now = at(i64::try_from(records.len()).unwrap());
+        let (whole, left) = (anew(&records), anew(&compacted(&records, compaction, now)));
+        let latest = events.iter().map(|(second, ..)| *second).max().unwrap();
+        for second in latest - i64::try_from(history.as_secs()).unwrap()..=latest {
+            prop_assert_eq!(left.known(second, 1_000), whole.known(second, 1_000), "at {}", second);
+        }
+    }
 }

@@ -13,7 +13,7 @@ pub use pipeline::PipelineBuilder;
 use crate::document::Path;
 use crate::expression::Expression;
 use crate::model::Model;
-use crate::topic::{Topic, TypePattern};
+use crate::topic::{Compact, Topic, TypePattern};
 use crate::topology::{Topology, TopologyError};
 
 /// Builds a topology; made by [`Topology::builder`].
@@ -168,6 +168,12 @@ impl TopicBuilder<'_> {
     /// Records accepted longer ago may be removed.
     pub fn retention_age(mut self, age: Duration) -> Self {
         self.topic.retention_age = Some(age);
+        self
+    }
+
+    /// Of records with the same key only the newest may be kept.
+    pub fn compact(mut self, compact: Compact) -> Self {
+        self.topic.compact = Some(compact);
         self
     }
 

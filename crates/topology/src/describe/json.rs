@@ -42,6 +42,10 @@ fn topic(topic: &Topic) -> Value {
         "accept": topic.accept.iter().map(|pattern| pattern.0.as_str()).collect::<Vec<_>>(),
         "retention_seconds": topic.retention_age.map(seconds),
         "retention_bytes": topic.retention_bytes,
+        "compact": topic.compact.map(|compact| json!({
+            "after_seconds": seconds(compact.after),
+            "deletions_seconds": seconds(compact.deletions),
+        })),
     })
 }
 

@@ -50,6 +50,7 @@ fn topic(topic: &Topic) -> Vec<String> {
         (None, Some(bytes)) => format!("kept up to {} a partition", size(bytes)),
         (Some(age), Some(bytes)) => format!("kept {}, up to {} a partition", duration(age), size(bytes)),
     };
+    let kept = if topic.compact.is_some() { format!("{kept}, newest per key") } else { kept };
     let mut cells = vec![topic.name.to_string(), format!("{} partition{plural}", topic.partitions), expressions, kept];
     if !topic.accept.is_empty() {
         let patterns: Vec<&str> = topic.accept.iter().map(|pattern| pattern.0.as_str()).collect();

@@ -10,13 +10,14 @@ use riverrun_topology::{Operator, Topology, Transformer};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::environment::{Environment, ProcessEnvironment};
+use crate::files;
 use crate::lint;
 use crate::plan;
 use crate::read::{self, Parts, Reader};
 use crate::settings::Settings;
-use crate::source::{Source, Span};
+use crate::source::{Source, Sources, Span};
 use crate::spelling;
-use crate::yaml::{self, Node, Value};
+use crate::yaml::{Node, Value};
 
 /// An app as its file declares it.
 #[derive(Clone)]
@@ -54,6 +55,16 @@ pub enum LoadError {
         /// Why not.
         reason: std::io::Error,
     },
+    /// The environment has no file.
+    #[error("{code}: there is no environment `{name}`: {path} is not there. {known}", code = codes::ENVIRONMENT, path = path.display())]
+    Environment {
+        /// As asked for.
+        name: String,
+        /// The file that would be its.
+        path: PathBuf,
+        /// Which environments there are, as a sentence.
+        known: String,
+    },
     /// The file has mistakes: all of them.
     #[error("{0}")]
     Invalid(Diagnostics),
@@ -65,10 +76,20 @@ impl App {
     /// # Errors
     /// [`LoadError`] when the file cannot be read, or with every mistake in it.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        Self::load_for(path, None)
+    }
+
+    /// Loads an app file as it counts in an environment: for `prod`, `riverrun.prod.yaml` beside `riverrun.yaml` is laid over
+    /// it. Without an environment, this is [`App::load`].
+    ///
+    /// # Errors
+    /// [`LoadError`] when a file cannot be read, the environment has none, or with every mistake in them.
+    pub fn load_for(path: impl AsRef<Path>, environment: Option<&str>) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        let unreadable = |reason| LoadError::Unreadable { path: path.to_owned(), reason };
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        Self::parse(&text, path)
+        let app_file = read(path)?;
+        let around = ProcessEnvironment::new(path);
+        let overlay = environment.map(|name| overlay(name, &around)).transpose()?;
+        Self::parse_in(&app_file, overlay, &around).map_err(LoadError::Invalid)
     }
 
     /// Reads the text of an app file; `path` is where it is (or would be): messages name it, and `data_dir` is relative to its folder.
@@ -77,8 +98,7 @@ impl App {
     /// [`LoadError::Invalid`] with every mistake.
     pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        let environment = ProcessEnvironment { folder: folder(path) };
-        Self::parse_in(&Source::new(path, text), &environment).map_err(LoadError::Invalid)
+        Self::parse_in(&Source::new(path, text), None, &ProcessEnvironment::new(path)).map_err(LoadError::Invalid)
     }
 
     /// An app that was built in Rust instead of being declared in a file.
@@ -89,15 +109,21 @@ impl App {
         Self { name: topology.app.clone(), topology, settings, warnings, transformers: Vec::new() }
     }
 
-    pub(crate) fn parse_in(source: &Source, environment: &dyn Environment) -> Result<Self, Diagnostics> {
-        let (root, mut found) = yaml::parse(source);
-        let Some(root) = root else { return Err(Diagnostics::new(source.clone(), secret_lines(source), found)) };
-        let mut reader = Reader::new(source, environment);
-        secret_nodes(&root, &mut reader.secrets);
+    pub(crate) fn parse_in(
+        app_file: &Source,
+        overlay: Option<Source>,
+        environment: &dyn Environment,
+    ) -> Result<Self, Diagnostics> {
+        let files::Joined { root, sources, trees, mut found } = files::join(app_file, overlay, environment);
+        let mut secrets = Vec::new();
+        trees.iter().for_each(|tree| secret_nodes(tree, &mut secrets));
         if !found.is_empty() {
             // A second `secret:` of one token is dropped from the tree, and its line is shown all the same.
-            reader.secrets.extend(secret_lines(source));
+            secrets.extend(sources.iter().flat_map(secret_lines));
         }
+        let Some(root) = root else { return Err(Diagnostics::over(sources, secrets, found)) };
+        let mut reader = Reader::new(&sources, environment);
+        reader.secrets = secrets;
         let parts = read::app(&mut reader, &root);
         found.append(&mut reader.diagnostics);
         let topology = parts.as_ref().and_then(|parts| plan::plan(parts, &root, &mut found));
@@ -105,10 +131,10 @@ impl App {
         if found.iter().all(|item| item.severity != Severity::Error) {
             found.extend(parts.iter().flat_map(lint::lint));
         }
-        let diagnostics = Diagnostics::new(source.clone(), reader.secrets, found);
+        let Reader { secrets, substituted, .. } = reader;
+        let diagnostics = Diagnostics::over(sources, secrets, found);
         match (parts, topology) {
             (Some(parts), Some(topology)) if !diagnostics.has_errors() => {
-                let substituted = reader.substituted;
                 let transformers = parts.pipelines.iter().flat_map(|pipeline| {
                     let named = pipeline.transformers.iter();
                     named.map(|name| (pipeline.name.value.clone(), name.value.clone(), name.span))
@@ -117,7 +143,7 @@ impl App {
                     name: topology.app.clone(),
                     topology,
                     transformers: transformers.collect(),
-                    settings: Settings { substituted, ..settings(parts, source) },
+                    settings: Settings { substituted, ..settings(parts, app_file) },
                     warnings: diagnostics,
                 })
             }
@@ -125,7 +151,13 @@ impl App {
         }
     }
 
-    /// The file the app was read from.
+    /// All files the app was read from.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        self.warnings.sources()
+    }
+
+    /// The app file.
     #[must_use]
     pub fn source(&self) -> &Source {
         self.warnings.source()
@@ -164,7 +196,7 @@ impl App {
                 .help(format!("transformers are Rust: run the app from a program of your own with App::load(...)?.transform(\"{name}\", ...)"))
         };
         let items = self.unregistered_transformers().into_iter().map(diagnostic).collect();
-        Diagnostics::new(self.source().clone(), self.warnings.secrets().to_vec(), items)
+        Diagnostics::over(self.sources().clone(), self.warnings.secrets().to_vec(), items)
     }
 }
 
@@ -177,6 +209,24 @@ impl fmt::Debug for App {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+fn read(path: &Path) -> Result<Source, LoadError> {
+    let unreadable = |reason| LoadError::Unreadable { path: path.to_owned(), reason };
+    std::fs::read_to_string(path).map(|text| Source::new(path, &text)).map_err(unreadable)
+}
+
+/// The file of an environment; without one, the error says which there are.
+fn overlay(name: &str, around: &ProcessEnvironment) -> Result<Source, LoadError> {
+    let path = around.file_of(name);
+    if !name.is_empty() && !name.contains(['/', '\\']) && path.is_file() {
+        return read(&path);
+    }
+    let known = match around.environments().as_slice() {
+        [] => "No environment has one so far".to_owned(),
+        names => format!("There are: {}", names.join(", ")),
+    };
+    Err(LoadError::Environment { name: name.to_owned(), path, known })
 }
 
 fn folder(path: &Path) -> PathBuf {
@@ -225,5 +275,5 @@ fn secret_lines(source: &Source) -> Vec<Span> {
     });
     let line_end =
         |start: usize| text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |end| start + end);
-    starts.map(|start| Span::new(start, line_end(start))).collect()
+    starts.map(|start| source.span(start, line_end(start))).collect()
 }

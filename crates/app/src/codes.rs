@@ -37,6 +37,12 @@ pub(crate) const UNREADABLE: &str = "RR0017";
 /// A YAML alias or tag that means nothing here.
 pub(crate) const YAML_FEATURE: &str = "RR0018";
 
+/// An `include` that names no files.
+pub(crate) const INCLUDE: &str = "RR0019";
+/// A field in a file of the app that is not the one it belongs into.
+pub(crate) const MISPLACED: &str = "RR0020";
+/// An environment without a file; printed without a snippet.
+pub(crate) const ENVIRONMENT: &str = "RR0021";
 /// A test file that cannot be read; printed without a snippet.
 pub(crate) const TEST_UNREADABLE: &str = "RR0040";
 /// Fields of a test that do not go together.

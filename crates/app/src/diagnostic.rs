@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::render::{self, Color};
-use crate::source::{Source, Span};
+use crate::source::{Source, Sources, Span};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,10 +76,10 @@ impl Diagnostic {
     }
 }
 
-/// All that was found about one app file, in the order of the file.
+/// All that was found about an app's files, file by file and in the order of each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics {
-    source: Source,
+    sources: Sources,
     secrets: Vec<Span>,
     items: Vec<Diagnostic>,
 }
@@ -87,12 +87,17 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Collects what was found about `source`. What lies in `secrets` is never printed.
     #[must_use]
-    pub fn new(source: Source, secrets: Vec<Span>, mut items: Vec<Diagnostic>) -> Self {
-        items.sort_by_key(|item| (item.span.start, item.severity));
+    pub fn new(source: Source, secrets: Vec<Span>, items: Vec<Diagnostic>) -> Self {
+        Self::over(Sources::new(source), secrets, items)
+    }
+
+    /// Collects what was found about several files of an app.
+    pub(crate) fn over(sources: Sources, secrets: Vec<Span>, mut items: Vec<Diagnostic>) -> Self {
+        items.sort_by_key(|item| (item.span.start_of_file(), item.severity));
         let mut seen = std::collections::HashSet::new();
         // An aliased node is read once per alias, and its mistakes are found each time.
-        items.retain(|item| seen.insert((item.code, item.span.start, item.span.end, item.message.clone())));
-        Self { source, secrets, items }
+        items.retain(|item| seen.insert((item.code, item.span, item.message.clone())));
+        Self { sources, secrets, items }
     }
 
     /// Each of them, in the order of the file.
@@ -125,10 +130,16 @@ impl Diagnostics {
         self
     }
 
-    /// The file they are about.
+    /// The app file.
     #[must_use]
     pub fn source(&self) -> &Source {
-        &self.source
+        self.sources.first()
+    }
+
+    /// All files they are about.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     pub(crate) fn secrets(&self) -> &[Span] {
@@ -138,13 +149,13 @@ impl Diagnostics {
     /// For people: each with its snippet.
     #[must_use]
     pub fn render(&self, color: Color) -> String {
-        render::text(&self.source, &self.secrets, &self.items, color)
+        render::text(&self.sources, &self.secrets, &self.items, color)
     }
 
-    /// For programs: a JSON object per line with code, severity, message, file, line, column, end and help.
+    /// For programs: a JSON object per line with code, severity, message, note, file, line, column, end, help and further places.
     #[must_use]
     pub fn json_lines(&self) -> String {
-        render::json_lines(&self.source, &self.items)
+        render::json_lines(&self.sources, &self.items)
     }
 }
 

@@ -1,8 +1,11 @@
 //! The table of every field of the app file. The reader opens each mapping with its section of this table and reports what
-//! is not in it; the reference in docs/app-file.md is printed from it. A field exists in both or in none.
+//! is not in it; the reference in docs/app-file.md and the JSON Schema are printed from it. A field exists in all or in none.
+
+use riverrun_event::limits::PARTITIONS_MAX;
+
+use crate::takes::Takes;
 
 /// The fields of one kind of mapping.
-#[derive(Debug)]
 pub(crate) struct Section {
     /// Where such mappings stand, for people: `topics.<name>`.
     pub(crate) path: &'static str,
@@ -13,11 +16,9 @@ pub(crate) struct Section {
 }
 
 /// One field.
-#[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
-    /// What it takes, in words.
-    pub(crate) takes: &'static str,
+    pub(crate) takes: Takes,
     /// What counts without it.
     pub(crate) default: &'static str,
     pub(crate) meaning: &'static str,
@@ -37,7 +38,7 @@ impl Section {
 
 pub(crate) const fn field(
     name: &'static str,
-    takes: &'static str,
+    takes: Takes,
     default: &'static str,
     meaning: &'static str,
     example: &'static str,
@@ -45,11 +46,26 @@ pub(crate) const fn field(
     Field { name, takes, default, meaning, example }
 }
 
+/// Most events or levels a limit may be set to; a typing mistake should not switch a limit off.
+pub(crate) const BATCH_EVENTS_MAX: u64 = 1_000_000;
+/// serde_json and the document reader recurse to this depth.
+pub(crate) const JSON_DEPTH_MAX: u64 = 128;
+
+const ON_ERROR: Takes = Takes::Choice(&["dead_letter", "skip", "stop"]);
+
 /// What a field without default says in the reference.
 pub(crate) const REQUIRED: &str = "required";
 
+/// What a field says there of which a mapping has exactly one: the verb of a step.
+pub(crate) const VERB: &str = "-";
+
+/// The fields of the app file that an included file may have: what the app does.
+pub(crate) const INCLUDABLE: [&str; 4] = ["topics", "models", "pipelines", "fragments"];
+/// The fields of the app file that the file of an environment may have: where and how it runs.
+pub(crate) const OVERLAYABLE: [&str; 5] = ["log", "data_dir", "listen", "limits", "access"];
+
 /// Every section, in the order of the reference.
-pub(crate) const SECTIONS: &[&Section] = &[
+pub(crate) static SECTIONS: &[&Section] = &[
     &APP,
     &TOPIC,
     &RETENTION,
@@ -65,28 +81,34 @@ pub(crate) const SECTIONS: &[&Section] = &[
     &TOKEN,
 ];
 
-pub(crate) const APP: Section = Section {
+pub(crate) static APP: Section = Section {
     path: "riverrun.yaml",
     meaning: "One file declares one app: what it keeps, what it does with it, and where it runs.",
     fields: &[
-        field("app", "name", REQUIRED, "Names the app. Outputs carry it in their `source`.", "app: flights"),
+        field(
+            "app",
+            Takes::Name("name"),
+            REQUIRED,
+            "Names the app. Outputs carry it in their `source`.",
+            "app: flights",
+        ),
         field(
             "log",
-            "`local`",
+            Takes::Choice(&["local"]),
             "`local`",
             "Where events are kept: `local` is the embedded log in `data_dir`.",
             "log: local",
         ),
         field(
             "data_dir",
-            "path",
+            Takes::Text("path"),
             "`./data`",
             "The folder of the embedded log and all state, relative to the app file.",
             "data_dir: /var/lib/flights",
         ),
         field(
             "durability",
-            "`commit`, or a duration from 1ms to 1m",
+            Takes::Either(&Takes::Choice(&["commit"]), &Takes::Duration("1ms to 1m")),
             "`commit`",
             "When events are synced to disk: before they are acknowledged, or this often. With a duration, a power cut loses what was \
              acknowledged since the last sync.",
@@ -94,44 +116,57 @@ pub(crate) const APP: Section = Section {
         ),
         field(
             "compression",
-            "`lz4` or `none`",
+            Takes::Choice(&["lz4", "none"]),
             "`lz4`",
             "How stored events are compressed; those that are stored already stay as they are.",
             "compression: none",
         ),
-        field("listen", "address:port", "`127.0.0.1:8080`", "Where HTTP is served.", "listen: 127.0.0.1:8080"),
+        field(
+            "listen",
+            Takes::Text("address:port"),
+            "`127.0.0.1:8080`",
+            "Where HTTP is served.",
+            "listen: 127.0.0.1:8080",
+        ),
         field(
             "topics",
-            "mapping of name to topic",
+            Takes::Named("name", "topic", &TOPIC),
             "none",
             "The topics. One that a pipeline writes need not be declared.",
             "topics: { flights: { key: data.tailnum } }",
         ),
         field(
             "models",
-            "mapping of name to model",
+            Takes::Named("name", "model", &MODEL),
             "none",
             "Keyed entities kept from topics, with their history.",
             "models: { plane: { from: planes } }",
         ),
         field(
             "pipelines",
-            "mapping of name to pipeline",
+            Takes::Named("name", "pipeline", &PIPELINE),
             "none",
             "What happens to events.",
             "pipelines: { departures: { from: flights, to: departures } }",
         ),
         field(
             "defaults",
-            "mapping",
+            Takes::Mapping(&DEFAULTS),
             "none",
             "What topics and pipelines get that do not say.",
             "defaults: { partitions: 8 }",
         ),
-        field("limits", "mapping", "see below", "Limits at the doors.", "limits: { body: 4MiB }"),
+        field(
+            "include",
+            Takes::OneOrMany(&Takes::Text("file or pattern of files")),
+            "none",
+            "More files of the app, in its folder or below. They hold topics, models and pipelines; names count in all of them.",
+            "include: [pipelines/*.yaml]",
+        ),
+        field("limits", Takes::Mapping(&LIMITS), "see below", "Limits at the doors.", "limits: { body: 4MiB }"),
         field(
             "access",
-            "mapping",
+            Takes::Mapping(&ACCESS),
             "everyone who can reach `listen`",
             "Who may come in.",
             "access: { hosts: [events.example.com] }",
@@ -139,49 +174,55 @@ pub(crate) const APP: Section = Section {
     ],
 };
 
-pub(crate) const TOPIC: Section = Section {
+pub(crate) static TOPIC: Section = Section {
     path: "topics.<name>",
     meaning: "A partitioned log of events. Nothing behind the name means a topic with the defaults.",
     fields: &[
         field(
             "partitions",
-            "number, 1 to 1024",
+            Takes::Number(1, PARTITIONS_MAX as u64),
             "`4`, or `defaults`",
             "How many partitions. Does not change once the topic exists.",
             "partitions: 4",
         ),
         field(
             "key",
-            "expression",
+            Takes::Expression,
             "`partitionkey`, else `subject`",
             "What makes events related: same key, same partition, same order.",
             "key: data.tailnum",
         ),
         field(
             "id",
-            "expression",
+            Takes::Expression,
             "the `Idempotency-Key`",
             "Where plain JSON events take their id from.",
             "id: data.order_id",
         ),
         field(
             "time",
-            "expression",
+            Takes::Expression,
             "the time of acceptance",
             "Where plain JSON events take their time from (RFC 3339).",
             "time: data.created_at",
         ),
         field(
             "accept",
-            "event type or list of them, `*` at the end matches all that begin so",
+            Takes::OneOrMany(&Takes::Text("event type (`*` at the end matches all that begin so)")),
             "none",
             "Types that `POST /events` routes to this topic.",
             "accept: [device.*]",
         ),
-        field("retention", "mapping", "for ever", "How long records stay.", "retention: { age: 7d, size: 10GiB }"),
+        field(
+            "retention",
+            Takes::Mapping(&RETENTION),
+            "for ever",
+            "How long records stay.",
+            "retention: { age: 7d, size: 10GiB }",
+        ),
         field(
             "compact",
-            "mapping",
+            Takes::Mapping(&COMPACT),
             "every event is kept",
             "Lets go of events that a newer one with the same key has replaced.",
             "compact: { after: 1h }",
@@ -189,15 +230,15 @@ pub(crate) const TOPIC: Section = Section {
     ],
 };
 
-pub(crate) const COMPACT: Section = Section {
+pub(crate) static COMPACT: Section = Section {
     path: "topics.<name>.compact",
     meaning: "Of events with the same key only the newest, by event time, is kept, beyond the `history` of the models that the topic \
               feeds. Offsets keep their value; events without a key stay.",
     fields: &[
-        field("after", "duration", "`1h`", "Events accepted more recently stay whole.", "after: 1h"),
+        field("after", Takes::Duration(""), "`1h`", "Events accepted more recently stay whole.", "after: 1h"),
         field(
             "deletions",
-            "duration",
+            Takes::Duration(""),
             "`7d`",
             "How long an event without data, which deletes its key, stays.",
             "deletions: 7d",
@@ -205,14 +246,14 @@ pub(crate) const COMPACT: Section = Section {
     ],
 };
 
-pub(crate) const RETENTION: Section = Section {
+pub(crate) static RETENTION: Section = Section {
     path: "topics.<name>.retention",
     meaning: "How long records stay; whichever bound is reached first counts.",
     fields: &[
-        field("age", "duration", "no bound", "Records accepted longer ago may be removed.", "age: 7d"),
+        field("age", Takes::Duration(""), "no bound", "Records accepted longer ago may be removed.", "age: 7d"),
         field(
             "size",
-            "size",
+            Takes::Size,
             "no bound",
             "The oldest records of a partition may be removed beyond this size.",
             "size: 10GiB",
@@ -220,52 +261,58 @@ pub(crate) const RETENTION: Section = Section {
     ],
 };
 
-pub(crate) const MODEL: Section = Section {
+pub(crate) static MODEL: Section = Section {
     path: "models.<name>",
     meaning: "A keyed entity kept from a topic, with its versions by time. An event without data deletes the entity.",
     fields: &[
-        field("from", "topic", REQUIRED, "The topic that feeds it.", "from: planes"),
+        field("from", Takes::Name("topic"), REQUIRED, "The topic that feeds it.", "from: planes"),
         field(
             "when",
-            "expression",
+            Takes::Expression,
             "every event",
             "Which of the topic's events count.",
             "when: type == 'plane.registered'",
         ),
-        field("key", "expression", "the event's key", "The entity an event is about.", "key: data.tailnum"),
+        field("key", Takes::Expression, "the event's key", "The entity an event is about.", "key: data.tailnum"),
         field(
             "merge",
-            "expression",
+            Takes::Expression,
             "the data replaces what is known",
             "The part of the data that is merged (RFC 7396) into what is known.",
             "merge: data.changes",
         ),
-        field("history", "duration", "for ever", "How far back versions are kept, by event time.", "history: 400d"),
+        field(
+            "history",
+            Takes::Duration(""),
+            "for ever",
+            "How far back versions are kept, by event time.",
+            "history: 400d",
+        ),
     ],
 };
 
-pub(crate) const PIPELINE: Section = Section {
+pub(crate) static PIPELINE: Section = Section {
     path: "pipelines.<name>",
     meaning: "Takes events from topics, runs them through its steps in order, and writes what comes out to one topic.",
     fields: &[
-        field("from", "topic or list of topics", REQUIRED, "Its inputs.", "from: flights"),
+        field("from", Takes::OneOrMany(&Takes::Name("topic")), REQUIRED, "Its inputs.", "from: flights"),
         field(
             "steps",
-            "list of steps",
+            Takes::List("steps", &STEP),
             "none",
             "What happens to each event, in order.",
             "steps: [{ filter: data.dep_time != null }]",
         ),
         field(
             "to",
-            "topic",
+            Takes::Name("topic"),
             REQUIRED,
             "Where the outcome goes. The topic is created if it is not declared.",
             "to: departures",
         ),
         field(
             "on_error",
-            "`dead_letter`, `skip` or `stop`",
+            ON_ERROR,
             "`dead_letter`, or `defaults`",
             "What happens to an event that fails: set aside, counted and passed over, or the pipeline stops in front of it.",
             "on_error: dead_letter",
@@ -273,55 +320,55 @@ pub(crate) const PIPELINE: Section = Section {
     ],
 };
 
-pub(crate) const STEP: Section = Section {
+pub(crate) static STEP: Section = Section {
     path: "pipelines.<name>.steps[]",
     meaning: "One step says one of these verbs, and may carry a `name`.",
     fields: &[
         field(
             "filter",
-            "expression",
-            "-",
+            Takes::Expression,
+            VERB,
             "Lets an event pass when it is true; null counts as false.",
             "filter: data.dep_time != null",
         ),
         field(
             "set",
-            "mapping of field to expression",
-            "-",
+            Takes::Pairs(&Takes::Field, &Takes::Expression),
+            VERB,
             "Sets fields of the data, one after the other.",
             "set: { data.total: data.price * data.count }",
         ),
         field(
             "remove",
-            "field or list of fields",
-            "-",
+            Takes::OneOrMany(&Takes::Field),
+            VERB,
             "Removes fields of the data.",
             "remove: [data.year, data.month]",
         ),
         field(
             "rename",
-            "mapping of field to field",
-            "-",
+            Takes::Pairs(&Takes::Field, &Takes::Field),
+            VERB,
             "Moves fields of the data: old place to new place.",
             "rename: { data.dest: data.destination }",
         ),
         field(
             "snapshot",
-            "mapping of model to key",
-            "-",
+            Takes::Named("model", "key", &SNAPSHOT_MODEL),
+            VERB,
             "Puts the state every named model had at the event's time into the data.",
             "snapshot: { plane: { key: data.tailnum } }",
         ),
         field(
             "transform",
-            "name, or mapping with `name`",
-            "-",
+            Takes::Either(&Takes::Name("name"), &Takes::Mapping(&TRANSFORM)),
+            VERB,
             "Runs a transformer that the service registered in Rust.",
             "transform: risk",
         ),
         field(
             "name",
-            "name",
+            Takes::Name("name"),
             "the verb and its number (`filter-1`), or the transformer's name",
             "Names the step and owns its state; unique within the pipeline.",
             "name: scoring",
@@ -329,36 +376,36 @@ pub(crate) const STEP: Section = Section {
     ],
 };
 
-pub(crate) const SNAPSHOT_MODEL: Section = Section {
+pub(crate) static SNAPSHOT_MODEL: Section = Section {
     path: "pipelines.<name>.steps[].snapshot.<model>",
     meaning: "Which entity of the model, and where its state is put.",
     fields: &[
-        field("key", "expression", REQUIRED, "The entity.", "key: data.tailnum"),
-        field("as", "field", "`data.snapshot.<model>`", "Where its state is put.", "as: data.plane"),
+        field("key", Takes::Expression, REQUIRED, "The entity.", "key: data.tailnum"),
+        field("as", Takes::Field, "`data.snapshot.<model>`", "Where its state is put.", "as: data.plane"),
     ],
 };
 
-pub(crate) const TRANSFORM: Section = Section {
+pub(crate) static TRANSFORM: Section = Section {
     path: "pipelines.<name>.steps[].transform",
     meaning: "The long form of a transformer's name.",
     fields: &[field(
         "name",
-        "name",
+        Takes::Name("name"),
         REQUIRED,
         "The name the transformer is registered under.",
         "transform: { name: risk }",
     )],
 };
 
-pub(crate) const DEFAULTS: Section = Section {
+pub(crate) static DEFAULTS: Section = Section {
     path: "defaults",
     meaning: "What topics and pipelines get that do not say.",
     fields: &[
-        field("partitions", "number, 1 to 1024", "`4`", "Partitions of a topic.", "partitions: 8"),
-        field("retention", "mapping", "for ever", "Retention of a topic.", "retention: { age: 30d }"),
+        field("partitions", Takes::Number(1, PARTITIONS_MAX as u64), "`4`", "Partitions of a topic.", "partitions: 8"),
+        field("retention", Takes::Mapping(&RETENTION), "for ever", "Retention of a topic.", "retention: { age: 30d }"),
         field(
             "on_error",
-            "`dead_letter`, `skip` or `stop`",
+            ON_ERROR,
             "`dead_letter`",
             "What a pipeline does with an event that fails.",
             "on_error: stop",
@@ -366,29 +413,35 @@ pub(crate) const DEFAULTS: Section = Section {
     ],
 };
 
-pub(crate) const LIMITS: Section = Section {
+pub(crate) static LIMITS: Section = Section {
     path: "limits",
     meaning: "Checked at the doors, before the bytes are held.",
     fields: &[
-        field("body", "size", "`1MiB`", "Largest request body, after decompression.", "body: 4MiB"),
-        field("batch_events", "number", "`1000`", "Most events in one batch request.", "batch_events: 5000"),
+        field("body", Takes::Size, "`1MiB`", "Largest request body, after decompression.", "body: 4MiB"),
+        field(
+            "batch_events",
+            Takes::Number(1, BATCH_EVENTS_MAX),
+            "`1000`",
+            "Most events in one batch request.",
+            "batch_events: 5000",
+        ),
         field(
             "json_depth",
-            "number, 1 to 128",
+            Takes::Number(1, JSON_DEPTH_MAX),
             "`64`",
             "Deepest nesting of lists and objects in JSON data.",
             "json_depth: 32",
         ),
         field(
             "time_ahead",
-            "duration, whole seconds",
+            Takes::Duration("whole seconds"),
             "`1h`",
             "How far an event's time may lie ahead of the clock.",
             "time_ahead: 5m",
         ),
         field(
             "deduplication",
-            "duration, whole days",
+            Takes::Duration("whole days"),
             "`7d`",
             "How long the identity of an event is remembered.",
             "deduplication: 14d",
@@ -396,20 +449,20 @@ pub(crate) const LIMITS: Section = Section {
     ],
 };
 
-pub(crate) const ACCESS: Section = Section {
+pub(crate) static ACCESS: Section = Section {
     path: "access",
     meaning: "Who may come in. An address that others can reach needs at least one token.",
     fields: &[
         field(
             "tokens",
-            "list of tokens",
+            Takes::List("tokens", &TOKEN),
             "none",
             "Callers send one as `Authorization: Bearer <secret>`.",
             "tokens: [{ name: shop, secret: '${file:/run/secrets/shop}' }]",
         ),
         field(
             "hosts",
-            "host name or list of them",
+            Takes::OneOrMany(&Takes::Text("host name")),
             "loopback's names",
             "Values of the `Host` header that are served besides loopback's own.",
             "hosts: [events.example.com]",
@@ -417,14 +470,14 @@ pub(crate) const ACCESS: Section = Section {
     ],
 };
 
-pub(crate) const TOKEN: Section = Section {
+pub(crate) static TOKEN: Section = Section {
     path: "access.tokens[]",
     meaning: "A caller that may come in.",
     fields: &[
-        field("name", "name", REQUIRED, "Names the caller in logs.", "name: shop"),
+        field("name", Takes::Name("name"), REQUIRED, "Names the caller in logs.", "name: shop"),
         field(
             "secret",
-            "text",
+            Takes::Text("text"),
             REQUIRED,
             "What the caller sends. Never printed; best taken from a file.",
             "secret: '${file:/run/secrets/shop}'",

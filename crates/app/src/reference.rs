@@ -13,6 +13,10 @@ const OPENING: &str = "# The app file
 `riverrun.yaml` declares one app. `riverrun init` writes a first one, `riverrun check` reports every mistake in it at once, each with
 its place and how to mend it.
 
+Editors know all fields through the JSON Schema that `riverrun init` writes beside the file ([riverrun.schema.json](riverrun.schema.json);
+`riverrun schema` prints it): VS Code with the YAML extension, and every editor with yaml-language-server, reads the first line of
+the file, `# yaml-language-server: $schema=riverrun.schema.json`, and completes, explains and checks what you type.
+
 ## What values look like
 
 | value | looks like |
@@ -27,6 +31,33 @@ Put an expression in quotes when it begins with one of `! & * { [ \" ' % @`, or 
 
 `${env:NAME}`, `${env:NAME:-default}` and `${file:path}` stand for an environment variable or a file's text in every value except
 expressions and fields; `$${` stands for the text `${`. What they give is never printed.
+
+## Several files
+
+`include` names further files of the app, one by one or by pattern; a `*` stands for any characters within one name:
+
+```yaml
+app: shop
+include: [topics.yaml, pipelines/*.yaml]
+```
+
+They lie in the app file's folder or below it, and hold `topics`, `models` and `pipelines`. All names count in all files, whatever
+their order; the same name in two files is a mistake that shows both places. A pattern that matches nothing is a mistake too. Only
+the app file itself includes. Hidden names, the app file itself and the files of its environments are never matched.
+
+## Environments
+
+`riverrun --env prod run` (or RIVERRUN_ENV=prod) lays `riverrun.prod.yaml` over `riverrun.yaml`; for `-f shop.yaml` it is
+`shop.prod.yaml`. Such a file may hold `log`, `data_dir`, `listen`, `limits` and `access`, so an app does the same wherever it runs:
+
+```yaml
+listen: 0.0.0.0:8080
+data_dir: /var/lib/shop
+access: { tokens: [{ name: web, secret: '${file:/run/secrets/web}' }] }
+```
+
+Mappings are laid over field by field, everything else (a list of tokens, say) as a whole. Every command that loads the app file
+takes the environment, `check` too. An environment without a file is an error that names those that have one.
 ";
 
 /// The reference as Markdown: docs/app-file.md.
@@ -60,7 +91,7 @@ fn tables(opening: &str, sections: &[&Section]) -> String {
         let _ = write!(text, "\n## `{}`\n\n{}\n\n", section.path, section.meaning);
         text.push_str("| field | takes | without it | meaning | example |\n|---|---|---|---|---|\n");
         for field in section.fields {
-            let cells = [field.takes, field.default, field.meaning].map(|cell| cell.replace('|', "\\|"));
+            let cells = [&*field.takes.words(), field.default, field.meaning].map(|cell| cell.replace('|', "\\|"));
             let _ = writeln!(text, "| `{}` | {} | `{}` |", field.name, cells.join(" | "), field.example);
         }
     }

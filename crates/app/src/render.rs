@@ -1,10 +1,14 @@
 //! Diagnostics as text with snippets (ariadne) and as JSON lines. Secrets are masked before anything is printed.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+
 use ariadne::{CharSet, Config, IndexType, Report, ReportKind};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::source::{Source, Span};
+use crate::source::{Source, Sources, Span};
 
 /// Whether text is printed in colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,62 +22,98 @@ pub enum Color {
 /// More snippets than this nobody reads at once; the count below them is still of all.
 const SNIPPETS_MAX: usize = 200;
 
-pub(crate) fn text(source: &Source, secrets: &[Span], items: &[Diagnostic], color: Color) -> String {
-    let path = source.path().display().to_string();
-    let masked = mask(source, secrets);
-    let rendered: Vec<String> =
-        items.iter().take(SNIPPETS_MAX).map(|item| snippet(source, &path, &masked, item, color)).collect();
+pub(crate) fn text(sources: &Sources, secrets: &[Span], items: &[Diagnostic], color: Color) -> String {
+    let files = Files::new(sources, secrets);
+    let rendered: Vec<String> = items.iter().take(SNIPPETS_MAX).map(|item| files.snippet(item, color)).collect();
     let mut all = rendered.join("\n");
-    let errors = items.iter().filter(|item| item.severity == Severity::Error).count();
     if items.len() > 1 {
-        let warnings = items.len() - errors;
-        let counted = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-        let counts: Vec<String> = [(errors, "error"), (warnings, "warning")]
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| counted(count, word))
-            .collect();
         let shown =
             if items.len() > SNIPPETS_MAX { format!("; the first {SNIPPETS_MAX} are shown") } else { String::new() };
-        all.push_str(&format!("\n{} in {path}{shown}\n", counts.join(" and ")));
+        all.push_str(&format!("\n{} in {}{shown}\n", counts(items), places(sources, items)));
     }
     all
 }
 
-fn snippet(source: &Source, path: &str, masked: &str, item: &Diagnostic, color: Color) -> String {
-    let at = |span: Span| (path, visible(source, masked, span).range());
-    let (kind, tint) = match item.severity {
-        Severity::Error => (ReportKind::Error, ariadne::Color::Red),
-        Severity::Warning => (ReportKind::Warning, ariadne::Color::Yellow),
-    };
-    let config = Config::default()
-        .with_color(color == Color::Always)
-        .with_index_type(IndexType::Byte)
-        .with_char_set(CharSet::Unicode)
-        .with_tab_width(2);
-    let further = item.labels.iter().map(|label| (label.span, &label.message, ariadne::Color::Cyan));
-    let mut labels: Vec<_> = further.chain([(item.span, &item.note, tint)]).collect();
-    // ariadne starts a new snippet whenever a label lies before the last one.
-    labels.sort_by_key(|(span, ..)| *span);
-    let labels = labels
+/// `2 errors and 1 warning`.
+fn counts(items: &[Diagnostic]) -> String {
+    let errors = items.iter().filter(|item| item.severity == Severity::Error).count();
+    let counted = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let counts: Vec<String> = [(errors, "error"), (items.len() - errors, "warning")]
         .into_iter()
-        .map(|(span, message, color)| ariadne::Label::new(at(span)).with_message(message).with_color(color));
-    let mut report = Report::build(kind, at(item.span))
-        .with_code(item.code)
-        .with_config(config)
-        .with_message(&item.message)
-        .with_labels(labels);
-    if let Some(help) = &item.help {
-        report.set_help(help);
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| counted(count, word))
+        .collect();
+    counts.join(" and ")
+}
+
+/// The file all of them are in, or how many files they are in.
+fn places(sources: &Sources, items: &[Diagnostic]) -> String {
+    let paths: BTreeSet<&Path> = items.iter().map(|item| sources.of(item.span).path()).collect();
+    match paths.first() {
+        Some(path) if paths.len() == 1 => path.display().to_string(),
+        _ => format!("{} files", paths.len()),
     }
-    let mut written = Vec::new();
-    match report.finish().write((path, ariadne::Source::from(masked)), &mut written) {
-        Ok(()) => {
-            let text = String::from_utf8_lossy(&written);
-            text.lines().map(str::trim_end).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The files as they may be shown.
+struct Files<'s> {
+    sources: &'s Sources,
+    /// The name and the text of each, with the secrets in it masked.
+    masked: Vec<(String, String)>,
+}
+
+impl<'s> Files<'s> {
+    fn new(sources: &'s Sources, secrets: &[Span]) -> Self {
+        let masked = sources.iter().map(|source| (name(source), mask(source, sources, secrets))).collect();
+        Self { sources, masked }
+    }
+
+    /// What of a place is shown, in the file that is named.
+    fn at(&self, span: Span) -> (String, Range<usize>) {
+        let source = self.sources.of(span);
+        let name = name(source);
+        let masked = self.masked.iter().find(|(file, _)| *file == name).map_or("", |(_, masked)| masked);
+        (name, visible(source, masked, span).range())
+    }
+
+    fn snippet(&self, item: &Diagnostic, color: Color) -> String {
+        let (kind, tint) = match item.severity {
+            Severity::Error => (ReportKind::Error, ariadne::Color::Red),
+            Severity::Warning => (ReportKind::Warning, ariadne::Color::Yellow),
+        };
+        let config = Config::default()
+            .with_color(color == Color::Always)
+            .with_index_type(IndexType::Byte)
+            .with_char_set(CharSet::Unicode)
+            .with_tab_width(2);
+        let further = item.labels.iter().map(|label| (label.span, &label.message, ariadne::Color::Cyan));
+        let mut labels: Vec<_> = further.chain([(item.span, &item.note, tint)]).collect();
+        // ariadne starts a new snippet whenever a label lies before the last one.
+        labels.sort_by_key(|(span, ..)| *span);
+        let labels = labels
+            .into_iter()
+            .map(|(span, message, color)| ariadne::Label::new(self.at(span)).with_message(message).with_color(color));
+        let mut report = Report::build(kind, self.at(item.span))
+            .with_code(item.code)
+            .with_config(config)
+            .with_message(&item.message)
+            .with_labels(labels);
+        if let Some(help) = &item.help {
+            report.set_help(help);
         }
-        Err(_) => plain(source, path, item),
+        let mut written = Vec::new();
+        match report.finish().write(ariadne::sources(self.masked.clone()), &mut written) {
+            Ok(()) => {
+                let text = String::from_utf8_lossy(&written);
+                text.lines().map(str::trim_end).flat_map(|line| [line, "\n"]).collect()
+            }
+            Err(_) => plain(self.sources.of(item.span), item),
+        }
     }
+}
+
+fn name(source: &Source) -> String {
+    source.path().display().to_string()
 }
 
 /// What a label covers: one line at most, so that a mapping does not frame half the file.
@@ -86,14 +126,15 @@ fn visible(source: &Source, masked: &str, span: Span) -> Span {
     Span::new(span.start.min(masked.len()), end.max(masked.ceil_char_boundary(span.start + 1)).min(masked.len()))
 }
 
-fn plain(source: &Source, path: &str, item: &Diagnostic) -> String {
+fn plain(source: &Source, item: &Diagnostic) -> String {
     let place = source.place(item.span.start);
+    let path = name(source);
     format!("{path}:{}:{}: {}: {}\n", place.line, place.column, item.code, item.message)
 }
 
-fn mask(source: &Source, secrets: &[Span]) -> String {
+fn mask(source: &Source, sources: &Sources, secrets: &[Span]) -> String {
     let mut text = source.text().to_owned();
-    for secret in secrets {
+    for secret in secrets.iter().filter(|secret| sources.of(**secret) == source) {
         let span = source.fit(*secret);
         // As many bytes as before, so that every place behind it stays where it is.
         let stars: String = source.slice(span).bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect();
@@ -104,21 +145,37 @@ fn mask(source: &Source, secrets: &[Span]) -> String {
     text
 }
 
-pub(crate) fn json_lines(source: &Source, items: &[Diagnostic]) -> String {
-    let line = |item: &Diagnostic| {
-        let (start, end) = (source.place(item.span.start), source.place(item.span.end));
-        json!({
-            "code": item.code,
-            "severity": match item.severity { Severity::Error => "error", Severity::Warning => "warning" },
-            "message": item.message,
-            "note": item.note,
-            "file": source.path().display().to_string(),
-            "line": start.line,
-            "column": start.column,
-            "end_line": end.line,
-            "end_column": end.column,
-            "help": item.help,
-        })
-    };
-    items.iter().map(|item| format!("{}\n", line(item))).collect()
+pub(crate) fn json_lines(sources: &Sources, items: &[Diagnostic]) -> String {
+    items.iter().map(|item| format!("{}\n", json(sources, item))).collect()
+}
+
+fn json(sources: &Sources, item: &Diagnostic) -> Value {
+    let mut found = json!({
+        "code": item.code,
+        "severity": match item.severity { Severity::Error => "error", Severity::Warning => "warning" },
+        "message": item.message,
+        "note": item.note,
+        "help": item.help,
+    });
+    let labels = item.labels.iter().map(|label| {
+        let mut place = json!({ "message": label.message });
+        put_place(&mut place, sources, label.span);
+        place
+    });
+    if !item.labels.is_empty() {
+        found["labels"] = labels.collect();
+    }
+    put_place(&mut found, sources, item.span);
+    found
+}
+
+fn put_place(into: &mut Value, sources: &Sources, span: Span) {
+    let source = sources.of(span);
+    let (start, end) = (source.place(span.start), source.place(span.end));
+    into["file"] = name(source).into();
+    for (field, number) in
+        [("line", start.line), ("column", start.column), ("end_line", end.line), ("end_column", end.column)]
+    {
+        into[field] = number.into();
+    }
 }

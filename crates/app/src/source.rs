@@ -1,20 +1,31 @@
-//! The text of an app file and places in it. A [`Span`] is in bytes; people get a [`Place`], lines and columns from 1.
+//! The texts of an app's files and places in them. A [`Span`] is in bytes; people get a [`Place`], lines and columns from 1.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// An app file's path and text. `Debug` shows the path only: the text may hold secrets.
+/// A file's path and text. `Debug` shows the path only: the text may hold secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Source {
+    /// Its number among the files of its app.
+    file: u16,
     path: Arc<Path>,
     text: Arc<str>,
 }
 
-/// A piece of the text, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// The files of an app: the app file first, then what it includes, then the file of the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sources {
+    first: Source,
+    others: Vec<Source>,
+}
+
+/// A piece of a text, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
+    /// Which of an app's files.
+    file: u16,
     /// The first byte.
     pub start: usize,
     /// The byte after the last one.
@@ -31,10 +42,15 @@ pub struct Place {
 }
 
 impl Source {
-    /// An app file with its text.
+    /// A file with its text: the app file, unless it is added to others.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, text: &str) -> Self {
-        Self { path: path.into().into(), text: text.into() }
+        Self { file: 0, path: path.into().into(), text: text.into() }
+    }
+
+    /// The bytes from `start` up to `end` of this file.
+    pub(crate) fn span(&self, start: usize, end: usize) -> Span {
+        Span { file: self.file, ..Span::new(start, end) }
     }
 
     /// Where the file is.
@@ -69,7 +85,7 @@ impl Source {
     /// The span brought onto character boundaries within the text.
     pub(crate) fn fit(&self, span: Span) -> Span {
         let start = self.text.floor_char_boundary(span.start);
-        Span { start, end: self.text.ceil_char_boundary(span.end).max(start) }
+        self.span(start, self.text.ceil_char_boundary(span.end).max(start))
     }
 }
 
@@ -79,23 +95,59 @@ impl fmt::Debug for Source {
     }
 }
 
+impl Sources {
+    pub(crate) fn new(first: Source) -> Self {
+        Self { first, others: Vec::new() }
+    }
+
+    /// Adds a file; as it is returned, its places are told from those of the others.
+    pub(crate) fn add(&mut self, source: Source) -> Source {
+        let file = u16::try_from(self.others.len() + 1).unwrap_or(u16::MAX);
+        let source = Source { file, ..source };
+        self.others.push(source.clone());
+        source
+    }
+
+    /// The app file.
+    #[must_use]
+    pub fn first(&self) -> &Source {
+        &self.first
+    }
+
+    /// The file a place is in.
+    #[must_use]
+    pub fn of(&self, span: Span) -> &Source {
+        self.others.iter().find(|source| source.file == span.file).unwrap_or(&self.first)
+    }
+
+    /// Each file.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
 impl Span {
-    /// The bytes from `start` up to `end`.
+    /// The bytes from `start` up to `end` of the app file.
     #[must_use]
     pub fn new(start: usize, end: usize) -> Self {
-        Self { start, end: end.max(start) }
+        Self { file: 0, start, end: end.max(start) }
+    }
+
+    /// Where it begins, to sort by.
+    pub(crate) fn start_of_file(self) -> (u16, usize) {
+        (self.file, self.start)
     }
 
     /// From the start of this span to the end of another.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
-        Self::new(self.start, other.end)
+        Self { end: other.end.max(self.start), ..self }
     }
 
     /// Whether the other span lies within this one.
     #[must_use]
     pub fn contains(self, other: Self) -> bool {
-        self.start <= other.start && other.end <= self.end
+        self.file == other.file && self.start <= other.start && other.end <= self.end
     }
 
     /// As a range.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    check, consumers, dead_letters, demo, describe, init, publish, replay, run, status, tail, test, verify,
+    check, consumers, dead_letters, demo, describe, init, publish, replay, run, schema, status, tail, test, verify,
 };
 use crate::terminal::ColorChoice;
 
@@ -43,6 +43,9 @@ pub(crate) struct GlobalOptions {
     /// The app file.
     #[arg(short, long, value_name = "APP", global = true, help_heading = GLOBAL, default_value = "./riverrun.yaml")]
     pub(crate) file: PathBuf,
+    /// The environment to load the app file for: `prod` lays riverrun.prod.yaml over riverrun.yaml.
+    #[arg(long = "env", value_name = "NAME", global = true, help_heading = GLOBAL, env = "RIVERRUN_ENV", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) environment: Option<String>,
     /// The server to talk to, instead of the one that runs the app file.
     #[arg(long, value_name = "URL", global = true, help_heading = GLOBAL, env = "RIVERRUN_URL", hide_env_values = true)]
     pub(crate) url: Option<String>,
@@ -67,6 +70,8 @@ pub(crate) enum Command {
     Test(test::TestArguments),
     /// Print the topology the app file declares.
     Describe(describe::DescribeArguments),
+    /// Print the JSON Schema of the app file, for editors.
+    Schema(schema::SchemaArguments),
     /// Publish NDJSON lines to a topic.
     Publish(publish::PublishArguments),
     /// Print the records of a topic as NDJSON.

@@ -9,6 +9,7 @@ pub(crate) mod init;
 pub(crate) mod publish;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod test;
@@ -42,6 +43,7 @@ pub(crate) fn execute(arguments: Arguments, terminal: &Terminal) -> Result<(), F
         Command::Check(arguments) => check::execute(session, &arguments),
         Command::Test(arguments) => test::execute(session, &arguments),
         Command::Describe(arguments) => describe::execute(session, &arguments),
+        Command::Schema(_) => schema::execute(session),
         Command::Verify(arguments) => verify::execute(session, &arguments),
         Command::Run(arguments) => in_runtime(run::execute(session, arguments)),
         Command::Publish(arguments) => in_runtime(publish::execute(session, arguments)),

@@ -51,7 +51,7 @@ impl Connection {
     async fn find(session: Session<'_>) -> Result<Found, Failure> {
         let token = session.global.token.clone();
         if let Some(url) = &session.global.url {
-            let topology = library::topology_if_readable(&session.global.file);
+            let topology = library::topology_if_readable(session);
             let client = Client::new(url, token.as_deref())?;
             return Ok(Found::Running(Box::new(Self { client, topology, embedded: None })));
         }

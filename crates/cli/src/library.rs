@@ -6,8 +6,8 @@ pub(crate) use riverrun::server::Announcement;
 pub(crate) use riverrun::testing::{Report as TestReport, TestOutcome};
 pub(crate) use riverrun::topology::{DescribeFormat, Expression, Topic};
 pub(crate) use riverrun::{
-    App, Diagnostics, PipelineName, Sample, ServeOptions, Server, TestFile, Time, TopicName, Topology, VerifyReport,
-    init,
+    App, Diagnostics, PipelineName, SCHEMA_FILE, Sample, ServeOptions, Server, TestFile, Time, TopicName, Topology, VerifyReport,
+    init, schema,
 };
 
 use riverrun::testing::DriverError;
@@ -31,20 +31,20 @@ pub(crate) struct Checked {
 /// # Errors
 /// When it cannot be read or has mistakes.
 pub(crate) fn load(session: Session<'_>) -> Result<App, Failure> {
-    load_file(&session.global.file, session.terminal)
+    load_file(&session.global.file, session.global.environment.as_deref(), session.terminal)
 }
 
-/// Loads an app file.
+/// Loads an app file for an environment.
 ///
 /// # Errors
 /// When it cannot be read or has mistakes.
-pub(crate) fn load_file(path: &Path, terminal: &Terminal) -> Result<App, Failure> {
-    App::load(path).map_err(|error| match error {
+pub(crate) fn load_file(path: &Path, environment: Option<&str>, terminal: &Terminal) -> Result<App, Failure> {
+    App::load_for(path, environment).map_err(|error| match error {
         LoadError::Invalid(diagnostics) => {
             terminal.note(rendered(&diagnostics, terminal.error).trim_end());
             Failure::AlreadyShown
         }
-        LoadError::Unreadable { path, reason } => unreadable(&path, &reason).into(),
+        error => not_loaded(error).into(),
     })
 }
 
@@ -52,14 +52,14 @@ pub(crate) fn load_file(path: &Path, terminal: &Terminal) -> Result<App, Failure
 ///
 /// # Errors
 /// When it cannot be read at all.
-pub(crate) fn check(path: &Path) -> Result<Checked, Failure> {
-    match App::load(path) {
+pub(crate) fn check(session: Session<'_>) -> Result<Checked, Failure> {
+    match App::load_for(&session.global.file, session.global.environment.as_deref()) {
         Ok(app) => Ok(Checked {
             diagnostics: app.warnings().clone(),
             missing: Some(app.unregistered_transformers().into_warnings()).filter(|missing| !missing.is_empty()),
         }),
         Err(LoadError::Invalid(diagnostics)) => Ok(Checked { diagnostics, missing: None }),
-        Err(LoadError::Unreadable { path, reason }) => Err(unreadable(&path, &reason).into()),
+        Err(error) => Err(not_loaded(error).into()),
     }
 }
 
@@ -99,6 +99,18 @@ pub(crate) fn run_tests(app: &App, file: &TestFile, wanted: impl Fn(&str) -> boo
     })
 }
 
+fn not_loaded(error: LoadError) -> Report {
+    match error {
+        LoadError::Unreadable { path, reason } => unreadable(&path, &reason),
+        LoadError::Environment { name, path, known } => {
+            let message = format!("there is no environment `{name}`: {} is not there. {known}", path.display());
+            Report::new("RR0021", message)
+                .hint("--env and RIVERRUN_ENV name an environment; leave them out to use the app file as it is")
+        }
+        LoadError::Invalid(diagnostics) => Report::without_code(diagnostics.to_string()),
+    }
+}
+
 fn unreadable(path: &Path, reason: &std::io::Error) -> Report {
     let report = Report::new("RR0017", format!("the app file {} cannot be read: {reason}", path.display()));
     match reason.kind() {
@@ -118,8 +130,8 @@ pub(crate) fn first_token(app: &App) -> Option<String> {
 }
 
 /// What the app file declares, if there is one without mistakes.
-pub(crate) fn topology_if_readable(path: &Path) -> Option<Topology> {
-    App::load(path).ok().map(|app| app.topology().clone())
+pub(crate) fn topology_if_readable(session: Session<'_>) -> Option<Topology> {
+    App::load_for(&session.global.file, session.global.environment.as_deref()).ok().map(|app| app.topology().clone())
 }
 
 /// Starts a server.

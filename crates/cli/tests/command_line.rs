@@ -6,12 +6,13 @@ mod binary;
 use binary::Place;
 use serde_json::Value;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "init",
     "run",
     "check",
     "test",
     "describe",
+    "schema",
     "publish",
     "tail",
     "replay",
@@ -71,6 +72,7 @@ fn a_new_app_file_has_no_mistakes() {
     let place = Place::new();
     place.succeed(&["init"]);
     assert!(place.succeed(&["check"]).contains("no mistakes"));
+    assert_eq!(place.read("riverrun.schema.json"), place.succeed(&["schema"]));
     let first = place.read("riverrun.yaml");
 
     let error = place.fail(1, &["init"]);
@@ -142,4 +144,22 @@ fn describe_prints_the_topology() {
     let json: Value = serde_json::from_str(&place.succeed(&["-f", example, "describe", "--format", "json"])).unwrap();
     assert_eq!(json["pipelines"][0]["steps"][0]["does"][0], "data.dep_time != null");
     assert_eq!(json["models"][3]["history_seconds"], 400 * 86_400);
+}
+
+#[test]
+fn an_app_may_be_several_files_and_run_in_several_environments() {
+    let place = Place::with_app("app: shop\ninclude: orders.yaml\nlisten: 127.0.0.1:1\n");
+    place.write("orders.yaml", "topics: { orders: }\npipelines: { kept: { from: orders, to: kept } }\n");
+    place.write("riverrun.prod.yaml", "limits: { body: huge }\n");
+    assert!(place.succeed(&["check"]).contains("no mistakes"));
+    assert!(place.succeed(&["describe"]).contains("orders -> kept"));
+
+    let outcome = place.run(&["check", "--env", "prod", "--format", "json"]);
+    let mistake: Value = serde_json::from_str(outcome.out.trim()).unwrap();
+    assert_eq!((&mistake["code"], &mistake["file"]), (&Value::from("RR0008"), &Value::from("./riverrun.prod.yaml")));
+    assert_eq!((&mistake["line"], &mistake["column"]), (&Value::from(1), &Value::from(17)));
+
+    let error = place.fail(1, &["describe", "--env", "prd"]);
+    let expected = "error[RR0021]: there is no environment `prd`: ./riverrun.prd.yaml is not there. There are: prod\n";
+    assert!(error.starts_with(expected), "{error}");
 }

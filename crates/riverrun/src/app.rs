@@ -25,6 +25,14 @@ impl App {
         Ok(Self { declared: riverrun_app::App::load(path.as_ref())?, unused: Vec::new() })
     }
 
+    /// Loads an app file as it counts in an environment: for `prod`, `riverrun.prod.yaml` beside `riverrun.yaml` is laid over it.
+    ///
+    /// # Errors
+    /// [`LoadError`] when a file cannot be read, the environment has none, or with every mistake in them.
+    pub fn load_for(path: impl AsRef<Path>, environment: Option<&str>) -> Result<Self, LoadError> {
+        Ok(Self { declared: riverrun_app::App::load_for(path.as_ref(), environment)?, unused: Vec::new() })
+    }
+
     /// Parses the text of an app file; `path` is where it counts as being from.
     ///
     /// # Errors

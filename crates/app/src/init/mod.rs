@@ -41,7 +41,7 @@ pub struct Sample<'a> {
     pub text: &'a str,
 }
 
-/// Writes an app file for an app of this name. With a sample its topics, keys, times and an example pipeline fit the sample.
+/// Writes an app file for an app of this name; its first line tells editors that the schema is in [`SCHEMA_FILE`](crate::SCHEMA_FILE) beside it. With a sample its topics, keys, times and an example pipeline fit the sample.
 ///
 /// # Errors
 /// [`InitError`] when the name is none, or the sample is no NDJSON of objects.

@@ -4,6 +4,7 @@ use riverrun_event::AppName;
 
 use super::propose::{Proposal, TopicProposal};
 use super::sample::{entity_of, topic_of_entity};
+use crate::schema::SCHEMA_FILE;
 
 /// Where comments behind a value begin; values that are longer push theirs to the right.
 const COMMENT_COLUMN: usize = 37;
@@ -78,11 +79,13 @@ pub(super) fn fitted(app: &AppName, file: &str, proposal: &Proposal) -> String {
 const TESTS: &str = "# Its own tests are `*.test.yaml` files beside this one: `riverrun test` runs them, docs/testing.md shows how they look.\n";
 
 fn opening(app: &AppName) -> String {
-    let mut text = "\
+    let mut text = format!(
+        "\
+# yaml-language-server: $schema={SCHEMA_FILE}
 # What is kept, what happens to it, and where it runs. `riverrun check` reports every mistake in this file at once;
-# docs/app-file.md has all fields.
+# docs/app-file.md has all fields, and editors with YAML support offer them through the line above.
 "
-    .to_owned();
+    );
     text.push_str(&format!("app: {}\n", scalar(app.as_str())));
     line(&mut text, "data_dir: ./data", "the embedded log and all state");
     text.push_str("listen: 127.0.0.1:8080\n\n");

@@ -36,8 +36,11 @@ pub(crate) struct Parts {
 
 /// Reads the file; `None` when it is no mapping at all.
 pub(crate) fn app(reader: &mut Reader<'_>, node: &Node) -> Option<Parts> {
-    let first_line = reader.source.text().lines().next().map_or(0, str::len);
+    let first_line = reader.sources.first().text().lines().next().map_or(0, str::len);
     let fields = reader.fields(node, Span::new(0, first_line), &fields::APP)?;
+    if let Some(node) = fields.get("include") {
+        reader.patterns_of_files(node);
+    }
     let defaults =
         fields.entry("defaults").map(|entry| reader.defaults(&entry.node, entry.name_span)).unwrap_or_default();
     let app = fields.require(reader, "app").and_then(|node| reader.name(node, "an app", AppName::new));

@@ -27,7 +27,7 @@ impl Reader<'_> {
         match Expression::parse(&scalar.text) {
             Ok(expression) => Some(expression),
             Err(error) => {
-                let place = node.inside(self.source, error.offset);
+                let place = node.inside(self.sources.of(node.span), error.offset);
                 let help = if scalar.text.contains("${") {
                     "`${...}` is not filled in inside expressions; take the value from the event, or write it out"
                 } else {

@@ -6,13 +6,13 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::environment::Environment;
 use crate::fields::Section;
-use crate::source::{Source, Span};
+use crate::source::{Sources, Span};
 use crate::spelling;
 use crate::yaml::{Entry, Node, Value};
 
-/// Reads one file.
+/// Reads the files of one app, joined.
 pub(crate) struct Reader<'s> {
-    pub(crate) source: &'s Source,
+    pub(crate) sources: &'s Sources,
     pub(crate) environment: &'s dyn Environment,
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Places whose text is never printed.
@@ -30,8 +30,8 @@ pub(crate) struct Fields<'n> {
 }
 
 impl<'s> Reader<'s> {
-    pub(crate) fn new(source: &'s Source, environment: &'s dyn Environment) -> Self {
-        Self { source, environment, diagnostics: Vec::new(), secrets: Vec::new(), substituted: BTreeMap::new() }
+    pub(crate) fn new(sources: &'s Sources, environment: &'s dyn Environment) -> Self {
+        Self { sources, environment, diagnostics: Vec::new(), secrets: Vec::new(), substituted: BTreeMap::new() }
     }
 
     pub(crate) fn report(&mut self, diagnostic: Diagnostic) {

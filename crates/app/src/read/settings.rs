@@ -14,7 +14,7 @@ use super::value::quote;
 use super::{At, unit};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::fields;
+use crate::fields::{self, BATCH_EVENTS_MAX, JSON_DEPTH_MAX};
 use crate::settings::{Compression, Durability, LogSetting, Secret, Token};
 use crate::source::Span;
 use crate::yaml::{Node, Value};
@@ -43,9 +43,6 @@ const INTERVAL_MIN: Duration = Duration::from_millis(1);
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
 /// Most bytes, events or levels a limit may be set to; a typing mistake should not switch a limit off.
 const BODY_BYTES_MAX: u64 = 1 << 30;
-const BATCH_EVENTS_MAX: u64 = 1_000_000;
-/// serde_json and the document reader recurse to this depth.
-const JSON_DEPTH_MAX: u64 = 128;
 
 impl Reader<'_> {
     pub(super) fn defaults(&mut self, node: &Node, place: Span) -> Defaults {
@@ -57,6 +54,13 @@ impl Reader<'_> {
                 .map(|entry| self.retention(&entry.node, entry.name_span))
                 .unwrap_or_default(),
             on_error: fields.get("on_error").and_then(|node| self.on_error(node)),
+        }
+    }
+
+    /// `include` was resolved before anything is read; what is no text there is left to be told.
+    pub(super) fn patterns_of_files(&mut self, node: &Node) {
+        for item in node.one_or_many().iter().filter(|item| !matches!(item.value, Value::Scalar(_))) {
+            self.wrong_kind(item, "a file or a pattern of files such as pipelines/*.yaml");
         }
     }
 

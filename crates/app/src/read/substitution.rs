@@ -77,7 +77,11 @@ fn value(inner: &str, environment: &dyn Environment) -> Result<String, (String, 
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::glob::Pattern;
+    use crate::source::Source;
 
     struct Fixed;
 
@@ -88,6 +92,14 @@ mod tests {
 
         fn file(&self, path: &Path) -> Result<String, String> {
             if path == Path::new("/run/x") { Ok("secret".to_owned()) } else { Err("no such file".to_owned()) }
+        }
+
+        fn matching(&self, _: &Pattern) -> Result<Vec<PathBuf>, String> {
+            Ok(Vec::new())
+        }
+
+        fn source(&self, _: &Path) -> Result<Source, String> {
+            Err("no such file".to_owned())
         }
     }
 

@@ -41,7 +41,7 @@ impl Reader<'_> {
                 Some(Text { value: filled.text, written: scalar.text.clone(), from_outside: filled.from_outside })
             }
             Err(refused) => {
-                let place = node.inside(self.source, refused.offset);
+                let place = node.inside(self.sources.of(node.span), refused.offset);
                 self.report(
                     Diagnostic::error(codes::SUBSTITUTION, place, refused.message)
                         .note("needed here")

@@ -1,59 +1,60 @@
 //! The table of every field of a test file; the reference in docs/test-file.md is printed from it.
 
 use crate::fields::{REQUIRED, Section, field};
+use crate::takes::Takes;
 
 /// Every section, in the order of the reference.
-pub(crate) const SECTIONS: &[&Section] = &[&FILE, &STEP, &GIVEN, &EXPECTED, &DEAD_LETTER];
+pub(crate) static SECTIONS: &[&Section] = &[&FILE, &STEP, &GIVEN, &EXPECTED, &DEAD_LETTER];
 
-pub(crate) const FILE: Section = Section {
+pub(crate) static FILE: Section = Section {
     path: "*.test.yaml",
     meaning: "A file holds the tests of one app, by name.",
     fields: &[field(
         "tests",
-        "mapping of name to step, or to list of steps",
+        Takes::Text("mapping of name to step, or to list of steps"),
         REQUIRED,
         "The tests. Each begins with an empty log and empty state.",
         "tests: { a cancelled order leaves nothing: { given: [{ topic: orders, data: { total: 0 } }], expect: { bills: nothing } } }",
     )],
 };
 
-pub(crate) const STEP: Section = Section {
+pub(crate) static STEP: Section = Section {
     path: "tests.<name>",
     meaning: "One step of a test: time moves, events come in one after the other, and what came out in this step is compared. \
         A test is one step, or a list of them. Dead letters that a step does not expect fail it.",
     fields: &[
         field(
             "at",
-            "RFC 3339 time",
+            Takes::Text("RFC 3339 time"),
             "the time of the newest event, from 2026-01-01T00:00:00Z on",
             "Sets the clock. From then on it stands still until it is moved again.",
             "at: 2026-03-01T12:00:00Z",
         ),
-        field("after", "duration", "-", "Moves the clock ahead.", "after: 10m"),
+        field("after", Takes::Text("duration"), "-", "Moves the clock ahead.", "after: 10m"),
         field(
             "given",
-            "list of events",
+            Takes::Text("list of events"),
             "none",
             "Events for the door. Each is processed to its end before the next one comes.",
             "given: [{ topic: orders, data: { customer: ada, total: 10 } }]",
         ),
         field(
             "expect",
-            "mapping of topic to list of events, or to `nothing`",
+            Takes::Text("mapping of topic to list of events, or to `nothing`"),
             "none",
             "All that the step wrote to these topics, in order per key. Topics that are not named are not compared.",
             "expect: { bills: [{ data: { customer: ada, total: 10 } }] }",
         ),
         field(
             "dead_letters",
-            "list of dead letters, or `nothing`",
+            Takes::Text("list of dead letters, or `nothing`"),
             "`nothing`",
             "All events that the step set aside.",
             "dead_letters: [{ pipeline: billing, code: RR0301 }]",
         ),
         field(
             "stopped",
-            "pipeline",
+            Takes::Text("pipeline"),
             "none",
             "The pipeline that stops in this step, as its `on_error: stop` asks.",
             "stopped: billing",
@@ -61,73 +62,73 @@ pub(crate) const STEP: Section = Section {
     ],
 };
 
-pub(crate) const GIVEN: Section = Section {
+pub(crate) static GIVEN: Section = Section {
     path: "tests.<name>.given[]",
     meaning: "An event as a sender sends it; the rules of the doors apply. With `source` or `type`, or without data, it is a CloudEvent, \
         and what is missing of `id`, `source` and `type` is `test-<n>`, `/test` and the topic's name. Otherwise it is plain JSON, and the topic's \
         `id` and `time` complete it.",
     fields: &[
-        field("topic", "topic", REQUIRED, "Where it is sent.", "topic: orders"),
+        field("topic", Takes::Text("topic"), REQUIRED, "Where it is sent.", "topic: orders"),
         field(
             "data",
-            "any YAML value",
+            Takes::Text("any YAML value"),
             "no data: the entity is deleted",
             "Its data, sent as JSON.",
             "data: { customer: ada, total: 10 }",
         ),
         field(
             "raw",
-            "text",
+            Takes::Text("text"),
             "-",
             "Its data as the bytes that are sent, in place of `data`.",
             "raw: '{\"total\": 1e2}'",
         ),
         field(
             "id",
-            "text",
+            Takes::Text("text"),
             "the topic's `id`, else `test-<n>`",
             "Its id; a plain sender's `Idempotency-Key`.",
             "id: o-1",
         ),
-        field("source", "text", "`/http`, of a CloudEvent `/test`", "Its source.", "source: /shop"),
-        field("type", "text", "the topic's name", "Its type.", "type: order.placed"),
-        field("subject", "text", "none", "Its subject.", "subject: ada"),
-        field("time", "text", "the topic's `time`, else the clock", "Its time.", "time: 2026-03-01T12:00:00Z"),
-        field("key", "text", "the topic's `key`, else `subject`", "Its `partitionkey`.", "key: ada"),
-        field("content_type", "text", "JSON", "The media type of its data.", "content_type: text/csv"),
+        field("source", Takes::Text("text"), "`/http`, of a CloudEvent `/test`", "Its source.", "source: /shop"),
+        field("type", Takes::Text("text"), "the topic's name", "Its type.", "type: order.placed"),
+        field("subject", Takes::Text("text"), "none", "Its subject.", "subject: ada"),
+        field("time", Takes::Text("text"), "the topic's `time`, else the clock", "Its time.", "time: 2026-03-01T12:00:00Z"),
+        field("key", Takes::Text("text"), "the topic's `key`, else `subject`", "Its `partitionkey`.", "key: ada"),
+        field("content_type", Takes::Text("text"), "JSON", "The media type of its data.", "content_type: text/csv"),
         field(
             "attributes",
-            "mapping of name to text",
+            Takes::Text("mapping of name to text"),
             "none",
             "Further attributes.",
             "attributes: { correlationid: c-1 }",
         ),
-        field("refused", "code", "it is accepted", "The door refuses it with this error.", "refused: RR0134"),
+        field("refused", Takes::Text("code"), "it is accepted", "The door refuses it with this error.", "refused: RR0134"),
     ],
 };
 
-pub(crate) const EXPECTED: Section = Section {
+pub(crate) static EXPECTED: Section = Section {
     path: "tests.<name>.expect.<topic>[]",
     meaning: "An event that came out. Only what is named is compared.",
     fields: &[
-        field("data", "any YAML value", "-", "Its data, all of it.", "data: { customer: ada, total: 10 }"),
+        field("data", Takes::Text("any YAML value"), "-", "Its data, all of it.", "data: { customer: ada, total: 10 }"),
         field(
             "contains",
-            "any YAML value",
+            Takes::Text("any YAML value"),
             "-",
             "A part of its data: fields that are not named may be there.",
             "contains: { total: 10 }",
         ),
-        field("no_data", "`true`", "-", "It has no data: a deletion.", "no_data: true"),
-        field("id", "text", "-", "Its id.", "id: orders/2@0/to.0"),
-        field("source", "text", "-", "Its source.", "source: /shop/billing"),
-        field("type", "text", "-", "Its type.", "type: order.placed"),
-        field("subject", "text or `null`", "-", "Its subject; `null` for none.", "subject: ada"),
-        field("time", "RFC 3339 time", "-", "Its time.", "time: 2026-03-01T12:00:00Z"),
-        field("key", "text or `null`", "-", "Its key; `null` for none.", "key: ada"),
+        field("no_data", Takes::Text("`true`"), "-", "It has no data: a deletion.", "no_data: true"),
+        field("id", Takes::Text("text"), "-", "Its id.", "id: orders/2@0/to.0"),
+        field("source", Takes::Text("text"), "-", "Its source.", "source: /shop/billing"),
+        field("type", Takes::Text("text"), "-", "Its type.", "type: order.placed"),
+        field("subject", Takes::Text("text or `null`"), "-", "Its subject; `null` for none.", "subject: ada"),
+        field("time", Takes::Text("RFC 3339 time"), "-", "Its time.", "time: 2026-03-01T12:00:00Z"),
+        field("key", Takes::Text("text or `null`"), "-", "Its key; `null` for none.", "key: ada"),
         field(
             "attributes",
-            "mapping of name to text or `null`",
+            Takes::Text("mapping of name to text or `null`"),
             "-",
             "Some of its attributes.",
             "attributes: { correlationid: c-1 }",
@@ -135,18 +136,18 @@ pub(crate) const EXPECTED: Section = Section {
     ],
 };
 
-pub(crate) const DEAD_LETTER: Section = Section {
+pub(crate) static DEAD_LETTER: Section = Section {
     path: "tests.<name>.dead_letters[]",
     meaning: "An event that was set aside. Only what is named is compared.",
     fields: &[
-        field("pipeline", "pipeline", "-", "The pipeline that failed on it.", "pipeline: billing"),
-        field("model", "model", "-", "The model that could not take it.", "model: customer"),
-        field("code", "code", "-", "The code of the error.", "code: RR0301"),
-        field("error", "text", "-", "A part of the error's message.", "error: total is null"),
-        field("operator", "name", "-", "The step that failed.", "operator: set-1"),
-        field("id", "text", "-", "The id of the event.", "id: o-1"),
-        field("key", "text or `null`", "-", "The key of the event.", "key: ada"),
-        field("data", "any YAML value", "-", "The data of the event, all of it.", "data: { total: null }"),
-        field("contains", "any YAML value", "-", "A part of the event's data.", "contains: { total: null }"),
+        field("pipeline", Takes::Text("pipeline"), "-", "The pipeline that failed on it.", "pipeline: billing"),
+        field("model", Takes::Text("model"), "-", "The model that could not take it.", "model: customer"),
+        field("code", Takes::Text("code"), "-", "The code of the error.", "code: RR0301"),
+        field("error", Takes::Text("text"), "-", "A part of the error's message.", "error: total is null"),
+        field("operator", Takes::Text("name"), "-", "The step that failed.", "operator: set-1"),
+        field("id", Takes::Text("text"), "-", "The id of the event.", "id: o-1"),
+        field("key", Takes::Text("text or `null`"), "-", "The key of the event.", "key: ada"),
+        field("data", Takes::Text("any YAML value"), "-", "The data of the event, all of it.", "data: { total: null }"),
+        field("contains", Takes::Text("any YAML value"), "-", "A part of the event's data.", "contains: { total: null }"),
     ],
 };

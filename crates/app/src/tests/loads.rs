@@ -34,10 +34,7 @@ fn the_flights_example_loads() {
     assert_eq!(app.topology.models.values().last().unwrap().history, Some(Duration::from_secs(400 * 86_400)));
 }
 
-#[test]
-fn every_field_is_taken() {
-    let app = load(
-        r#"
+pub(super) const EVERY_FIELD: &str = r#"
 app: shop
 log: ${env:SHOP_LOG:-local}
 data_dir: /var/lib/shop
@@ -62,9 +59,11 @@ pipelines:
 limits: { body: 4MiB, batch_events: 10, json_depth: 32, time_ahead: 5m, deduplication: 14d }
 access: { tokens: [{ name: web, secret: "${file:/run/secrets/shop}" }], hosts: Events.example.com }
 defaults: { partitions: 2, retention: { age: 1h }, on_error: stop }
-"#,
-    )
-    .unwrap_or_else(|all| panic!("{all}"));
+"#;
+
+#[test]
+fn every_field_is_taken() {
+    let app = load(EVERY_FIELD).unwrap_or_else(|all| panic!("{all}"));
     assert!(app.warnings.is_empty(), "{}", app.warnings);
     assert_eq!(app.settings.listen.port(), 9000);
     assert_eq!(app.settings.limits.body_bytes_max, 4 << 20);

@@ -26,7 +26,7 @@ fn fields_are_known_once_and_there() {
     check("app: a\nzzzzzz: b", &["2:1 RR0003 `zzzzzz` => `topics`"]);
     check("app: a\napp: b", &["2:1 RR0004 `app` is given twice"]);
     check("app:\nlog: local", &["1:1 RR0005 `app` is missing"]);
-    check("app: a\ninclude: [x.yaml]", &["2:1 RR0003 `include`"]);
+    check("app: a\ninclude: [x.yaml]", &["2:11 RR0019 no file matches `x.yaml`"]);
     check("app: a\n<<: { log: local }", &["2:1 RR0003 `<<` => merge key"]);
     check("app: a\n[1]: b", &["2:1 RR0006 name has to be a text"]);
 }

@@ -2,22 +2,31 @@
 
 mod arbitrary;
 mod documents;
+mod files;
 mod loads;
 mod mistakes;
 mod rendering;
+mod schema;
 mod test_files;
 mod twenty;
 mod warnings;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::app::App;
 use crate::diagnostic::Diagnostics;
 use crate::environment::Environment;
+use crate::glob::{self, Pattern};
 use crate::source::Source;
 
-/// An outside with two variables and a file.
-pub(crate) struct Fixed;
+/// An outside with two variables, a file, and files of the app.
+pub(crate) struct Fixed(pub(crate) &'static [(&'static str, &'static str)]);
+
+/// A file that the examples include.
+pub(crate) const RETURNS: (&str, &str) = (
+    "pipelines/returns.yaml",
+    "topics:\n  returned: { key: data.order }\npipelines:\n  returns: { from: returned, to: returns }\n",
+);
 
 impl Environment for Fixed {
     fn variable(&self, name: &str) -> Option<String> {
@@ -31,10 +40,24 @@ impl Environment for Fixed {
     fn file(&self, path: &Path) -> Result<String, String> {
         if path == Path::new("/run/secrets/shop") { Ok("swordfish".to_owned()) } else { Err("no such file".to_owned()) }
     }
+
+    fn matching(&self, pattern: &Pattern) -> Result<Vec<PathBuf>, String> {
+        let fits = |path: &&str| {
+            let names: Vec<&str> = path.split('/').collect();
+            let segments = pattern.segments();
+            names.len() == segments.len() && segments.iter().zip(names).all(|(segment, name)| glob::fits(segment, name))
+        };
+        Ok(self.0.iter().map(|(path, _)| *path).filter(fits).map(PathBuf::from).collect())
+    }
+
+    fn source(&self, path: &Path) -> Result<Source, String> {
+        let found = self.0.iter().find(|(known, _)| Path::new(known) == path);
+        found.map(|(path, text)| Source::new(*path, text)).ok_or_else(|| "no such file".to_owned())
+    }
 }
 
 pub(crate) fn load(text: &str) -> Result<App, Diagnostics> {
-    App::parse_in(&Source::new("riverrun.yaml", text), &Fixed)
+    App::parse_in(&Source::new("riverrun.yaml", text), None, &Fixed(&[RETURNS]))
 }
 
 /// Everything found in a file, as `line:column code message`, and that it can be printed in every form.
@@ -48,12 +71,15 @@ pub(crate) fn found(text: &str) -> Vec<String> {
     };
     assert_eq!(diagnostics.json_lines().lines().count(), diagnostics.len());
     assert_eq!(diagnostics.render(crate::Color::Never).is_empty(), diagnostics.is_empty());
-    let place = |start| diagnostics.source().place(start);
     diagnostics
         .iter()
         .map(|item| {
-            let place = place(item.span.start);
-            format!("{}:{} {} {}", place.line, place.column, item.code, item.message)
+            let source = diagnostics.sources().of(item.span);
+            let place = source.place(item.span.start);
+            // The app file goes without saying.
+            let file =
+                if source == diagnostics.source() { String::new() } else { format!("{}:", source.path().display()) };
+            format!("{file}{}:{} {} {}", place.line, place.column, item.code, item.message)
         })
         .collect()
 }

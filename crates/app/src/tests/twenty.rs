@@ -4,7 +4,7 @@ use super::load;
 use crate::diagnostic::Severity;
 use crate::render::Color;
 
-const FILE: &str = include_str!("twenty.yaml");
+pub(super) const FILE: &str = include_str!("twenty.yaml");
 
 #[test]
 fn twenty_mistakes_give_twenty_messages() {

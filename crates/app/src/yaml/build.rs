@@ -24,7 +24,7 @@ const DEPTH_MAX: usize = 32;
 pub(crate) fn parse(source: &Source) -> (Option<Node>, Vec<Diagnostic>) {
     if source.text().len() > FILE_BYTES_MAX {
         let message = format!("the file has {} bytes; at most {FILE_BYTES_MAX} are taken", source.text().len());
-        return (None, vec![Diagnostic::error(codes::TOO_LARGE, Span::new(0, 0), message)]);
+        return (None, vec![Diagnostic::error(codes::TOO_LARGE, source.span(0, 0), message)]);
     }
     let mut options = options! {
         emit_unresolved_aliases: true,
@@ -88,7 +88,7 @@ where
                 event => root = Some(self.node(event, span)?),
             }
         }
-        Ok(root.unwrap_or(Node { span: Span::new(0, 0), value: Value::Null }))
+        Ok(root.unwrap_or(Node { span: self.source.span(0, 0), value: Value::Null }))
     }
 
     fn next(&mut self) -> Result<Option<(Event<'s>, Span)>, Stopped> {
@@ -97,8 +97,8 @@ where
             Some(Ok((event, span))) => {
                 let range = span.byte_range().unwrap_or(0..0);
                 let tag = span.tag_span().and_then(|tag| tag.byte_range());
-                self.tag_span = tag.map(|tag| Span::new(tag.start, tag.end));
-                Ok(Some((event, Span::new(range.start, range.end))))
+                self.tag_span = tag.map(|tag| self.source.span(tag.start, tag.end));
+                Ok(Some((event, self.source.span(range.start, range.end))))
             }
             Some(Err(error)) => Err(Box::new(syntax::diagnostic(self.source, &error))),
         }
@@ -274,7 +274,7 @@ fn scalar(text: &str, style: ScalarStyle, span: Span) -> Node {
 fn collection_span(start: Span, last: Option<Span>, end: Span) -> Span {
     let block = start.start == start.end;
     match last {
-        Some(last) if block => start.to(Span::new(last.start, last.end.max(last.start))),
+        Some(last) if block => start.to(last),
         None if block => start,
         _ => start.to(end),
     }

@@ -32,6 +32,13 @@ pub(crate) struct Scalar {
     pub(crate) style: granit_parser::ScalarStyle,
 }
 
+impl Scalar {
+    /// Whether it is written without quotes and blocks, so that YAML may take it for a number or a truth value.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.style == granit_parser::ScalarStyle::Plain
+    }
+}
+
 /// One field of a mapping.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -64,6 +71,14 @@ impl Node {
         match &self.value {
             Value::Mapping(entries) => entries,
             _ => &[],
+        }
+    }
+
+    /// The fields of a mapping, taken out of it; none for everything else.
+    pub(crate) fn into_entries(self) -> Vec<Entry> {
+        match self.value {
+            Value::Mapping(entries) => entries,
+            _ => Vec::new(),
         }
     }
 

@@ -15,7 +15,7 @@ pub(super) fn locate(source: &Source, span: Span, scalar: &Scalar, byte: usize) 
     let word_bytes: usize =
         word.chars().take_while(|c| c.is_alphanumeric() || *c == '_').map(char::len_utf8).sum::<usize>().max(1);
     let start = source_byte(source, span, scalar, byte);
-    source.fit(Span::new(start, start + word_bytes))
+    source.fit(source.span(start, start + word_bytes))
 }
 
 fn source_byte(source: &Source, span: Span, scalar: &Scalar, byte: usize) -> usize {

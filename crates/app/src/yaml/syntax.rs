@@ -30,7 +30,7 @@ fn place(source: &Source, error: &ScanError) -> Span {
     } else {
         byte
     };
-    source.fit(Span::new(byte, byte + 1))
+    source.fit(source.span(byte, byte + 1))
 }
 
 fn help(source: &Source, error: &ScanError) -> &'static str {

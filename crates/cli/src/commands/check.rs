@@ -28,7 +28,7 @@ pub(crate) struct CheckArguments {
 /// Checks.
 pub(crate) fn execute(session: Session<'_>, arguments: &CheckArguments) -> Result<(), Failure> {
     let terminal = session.terminal;
-    let Checked { diagnostics, missing } = library::check(&session.global.file)?;
+    let Checked { diagnostics, missing } = library::check(session)?;
     for found in std::iter::once(&diagnostics).chain(&missing).filter(|found| !found.is_empty()) {
         let text = match arguments.format {
             OutputFormat::Json => found.json_lines(),

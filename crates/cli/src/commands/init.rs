@@ -17,7 +17,8 @@ const SAMPLE_LINES_MAX: usize = 2_000;
 
 const EXAMPLES: &str = "\
 From a sample (NDJSON, CloudEvents or bare data, gzip too) it guesses the topics, their keys, and where id and time \
-are, and writes a pipeline that does something to these events. CloudEvents name their topic by their type, bare \
+are, and writes a pipeline that does something to these events. Beside it comes riverrun.schema.json, with which editors \
+complete and explain the fields. CloudEvents name their topic by their type, bare \
 data by the name of the file. Comments in the file say what everything is for.
 
 Examples:
@@ -45,8 +46,12 @@ pub(crate) fn execute(session: Session<'_>, arguments: &InitArguments) -> Result
     let sample = sample.as_deref().map(|text| library::Sample { file: &from, text });
     let text = library::init(&app_name(file), sample).map_err(|error| unusable(error.to_string()))?;
     write(file, &text, arguments.force)?;
+    // Printed from the code, so one that is there can only be older.
+    let schema = file.with_file_name(library::SCHEMA_FILE);
+    write(&schema, &library::schema(), true)?;
     let palette = session.terminal.out;
-    session.terminal.line(format_args!("wrote {}", palette.paint(Ink::Strong, file.display())))?;
+    let named = |file: &Path| palette.paint(Ink::Strong, file.display().to_string());
+    session.terminal.line(format_args!("wrote {}, and {} for your editor", named(file), named(&schema)))?;
     let named = if file == Path::new("./riverrun.yaml") { String::new() } else { format!(" -f {}", file.display()) };
     session.terminal.line(format_args!("look it over; next: riverrun{named} check, then riverrun{named} run"))
 }

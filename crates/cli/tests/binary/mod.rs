@@ -53,7 +53,7 @@ impl Place {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_riverrun"));
         command.args(arguments).current_dir(self.path());
-        for name in ["RIVERRUN_URL", "RIVERRUN_TOKEN", "RUST_LOG", "NO_COLOR"] {
+        for name in ["RIVERRUN_ENV", "RIVERRUN_URL", "RIVERRUN_TOKEN", "RUST_LOG", "NO_COLOR"] {
             command.env_remove(name);
         }
         command

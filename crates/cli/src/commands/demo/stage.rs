@@ -28,7 +28,7 @@ impl Stage {
         std::fs::write(&path, app_file).map_err(|error| no_directory(&error))?;
         let options =
             ServeOptions { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))), ..ServeOptions::default() };
-        let server = library::serve(library::load_file(&path, terminal)?, options).await?;
+        let server = library::serve(library::load_file(&path, None, terminal)?, options).await?;
         let client = Client::new(server.url(), None)?;
         Ok(Self { directory, server, client })
     }

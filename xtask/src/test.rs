@@ -21,8 +21,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         total.add(part("peers: clients of other languages and foreign test suites", with_peers));
     }
     if options.filter.is_none() && options.with_torture {
-        total.add(part("short fault tier: kill -9 and power cuts", short_torture));
+        total.add(part("short fault tier: kill -9 and power cuts", || torture_tier("short")));
         total.add(part("media: disks that fill up, fail and decay, clocks that jump", media));
+        total.add(part("storms: idle connections, slow readers, 413 and 429", || torture_tier("storm")));
     }
     println!("\n{} passed, {} failed", total.passed, total.failed);
     if total.failed == 0 { Ok(()) } else { Err(format!("{} failed", total.failed).into()) }
@@ -119,9 +120,9 @@ fn with_peers() -> Result<Count, Failure> {
     counted(peers::command()?, Count::see_scenario)
 }
 
-fn short_torture() -> Result<Count, Failure> {
+fn torture_tier(tier: &str) -> Result<Count, Failure> {
     torture::build()?;
-    counted(torture::command("short"), Count::see_scenario)
+    counted(torture::command(tier), Count::see_scenario)
 }
 
 fn media() -> Result<Count, Failure> {

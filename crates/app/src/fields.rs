@@ -482,6 +482,20 @@ pub(crate) static TOKEN: Section = Section {
             "What the caller sends. Never printed; best taken from a file.",
             "secret: '${file:/run/secrets/shop}'",
         ),
+        field(
+            "verbs",
+            Takes::OneOrMany(&Takes::Choice(&["publish", "read", "operate"])),
+            "all three",
+            "What the caller may do; `operate` is status, metrics, dead letters and replays.",
+            "verbs: [publish, read]",
+        ),
+        field(
+            "topics",
+            Takes::OneOrMany(&Takes::Text("topic (`*` at the end matches all that begin so)")),
+            "all topics",
+            "Where the caller may publish and read.",
+            "topics: [orders, device.*]",
+        ),
     ],
 };
 

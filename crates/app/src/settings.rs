@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use riverrun_event::Verb;
 use riverrun_event::limits::Limits;
+use riverrun_topology::TypePattern;
 
 /// Where and how the app runs. `Debug` shows values that came from outside the file as the file writes them (`${env:...}`).
 #[derive(Clone, PartialEq, Eq)]
@@ -66,6 +68,10 @@ pub struct Token {
     pub name: String,
     /// What it sends as `Authorization: Bearer <secret>`.
     pub secret: Secret,
+    /// What it may do.
+    pub verbs: Vec<Verb>,
+    /// Where it may publish and read; everywhere without it.
+    pub topics: Option<Vec<TypePattern>>,
 }
 
 /// A text that is never printed.

@@ -56,7 +56,7 @@ impl Connection {
             return Ok(Found::Running(Box::new(Self { client, topology, embedded: None })));
         }
         let app = library::load(session)?;
-        let token = token.or_else(|| library::first_token(&app));
+        let token = token.or_else(|| library::widest_token(&app));
         let running = running(&library::data_dir(&app), token.as_deref()).await;
         Ok(match running {
             Some(client) => {

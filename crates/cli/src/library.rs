@@ -124,9 +124,12 @@ pub(crate) fn data_dir(app: &App) -> PathBuf {
     app.settings().data_dir.clone()
 }
 
-/// A token the server of this app takes, for commands that talk to it.
-pub(crate) fn first_token(app: &App) -> Option<String> {
-    app.settings().tokens.first().map(|token| token.secret.reveal().to_owned())
+/// The token of this app that may do most, for commands that talk to its server.
+pub(crate) fn widest_token(app: &App) -> Option<String> {
+    let tokens = &app.settings().tokens;
+    // Of equals the first: it is the one its writer thought of first.
+    let widest = tokens.iter().rev().max_by_key(|token| (token.verbs.len(), token.topics.is_none()));
+    widest.map(|token| token.secret.reveal().to_owned())
 }
 
 /// What the app file declares, if there is one without mistakes.

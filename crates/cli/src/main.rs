@@ -12,6 +12,7 @@ mod failure;
 mod json_text;
 mod library;
 mod logging;
+mod open_files;
 mod progress;
 mod publisher;
 mod signals;

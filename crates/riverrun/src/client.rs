@@ -54,6 +54,11 @@ impl Client {
     /// [`ClientError::Url`] or [`ClientError::Token`] when one cannot be used.
     pub fn new(url: &str, token: Option<&str>) -> Result<Self, ClientError> {
         let url = url.trim_end_matches('/');
+        if let Some((_, host)) = url.rsplit_once('@') {
+            // What stands before may be a password, so it is not repeated.
+            let reason = "a user and password are not used; the access token goes beside the address";
+            return Err(ClientError::Url { url: format!("http://***@{host}"), reason });
+        }
         let refused = |reason: &'static str| ClientError::Url { url: url.to_owned(), reason };
         let parsed: hyper::Uri = url.parse().map_err(|_| refused("it is no URL"))?;
         match parsed.scheme_str() {

@@ -23,3 +23,4 @@ pub mod scenario;
 pub mod scenario_app;
 pub mod server;
 pub mod site;
+pub mod storm;

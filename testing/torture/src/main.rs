@@ -1,4 +1,4 @@
-//! The command line of the fault tests: `short`, `full`, `sabotage` and `media`.
+//! The command line of the fault tests: `short`, `full`, `sabotage`, `media` and `storm`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +10,7 @@ use riverrun_torture::media;
 use riverrun_torture::report::say;
 use riverrun_torture::round::{Fault, Plan};
 use riverrun_torture::scenario::{run_rounds, run_sabotage};
+use riverrun_torture::storm;
 
 /// What shells give for a program that SIGINT ended.
 const EXIT_INTERRUPTED: u8 = 130;
@@ -48,6 +49,8 @@ enum Tier {
         /// Only these kinds: "full disk", "bit rot", "disk errors", "clock steps"
         kinds: Vec<String>,
     },
+    /// 10,000 idle connections, readers that do not read, and floods of bodies that are too large or too many
+    Storm(Run),
 }
 
 #[derive(Args)]
@@ -108,6 +111,10 @@ fn run(tier: Tier, interruption: &Interruption) -> Result<bool, Failure> {
             let command_line = std::path::absolute(&command_line).or_environment("cannot find the command line")?;
             let plan = media::Plan { program, command_line, directory, keep, seed };
             media::run(&plan, &kinds, interruption)
+        }
+        Tier::Storm(run) => {
+            let Plan { program, directory, .. } = plan(&run)?;
+            storm::run(&program, &directory, interruption)
         }
     }
 }

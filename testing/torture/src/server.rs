@@ -85,6 +85,12 @@ impl Server {
         Err(Failure::broken(format!("the server was not ready after {READY_TIMEOUT:?}; {}", self.log_tail())))
     }
 
+    /// The number of the process.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Goes on only if the process still runs.
     ///
     /// # Errors

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use riverrun_event::limits::Limits;
-use riverrun_event::{OperatorName, TopicName};
-use riverrun_topology::{OnError, Topic};
+use riverrun_event::{OperatorName, TopicName, Verb};
+use riverrun_topology::{OnError, Topic, TypePattern};
 
 use super::reader::{Fields, Reader};
 use super::topic::Retention;
@@ -199,6 +199,11 @@ impl Reader<'_> {
                         .help("give each its own name; logs tell callers apart by it"),
                 );
             }
+            if tokens.iter().any(|(_, earlier)| earlier.secret == token.secret) {
+                let message = format!("the token `{}` has the secret of another", name.value);
+                let help = "give each a secret of its own; who calls is known by it alone";
+                self.report(Diagnostic::error(codes::DUPLICATE, name.span, message).note("this one").help(help));
+            }
             tokens.push((name, token));
         }
         tokens.into_iter().map(|(_, token)| token).collect()
@@ -216,9 +221,27 @@ impl Reader<'_> {
         let fields = self.fields(node, place, &fields::TOKEN)?;
         let name = fields.require(self, "name").and_then(|node| self.name(node, "a token", OperatorName::new));
         let secret = fields.require(self, "secret").and_then(|node| self.secret(node));
+        let verbs = fields.get("verbs").map_or_else(|| Verb::ALL.to_vec(), |node| self.verbs(node));
+        let topics = fields.get("topics").map(|node| self.topic_patterns(node));
         let (name, secret) = name.zip(secret)?;
-        let token = Token { name: name.value.to_string(), secret };
+        let token = Token { name: name.value.to_string(), secret, verbs, topics };
         Some((name, token))
+    }
+
+    fn verbs(&mut self, node: &Node) -> Vec<Verb> {
+        let verb = |text: &str| Verb::named(text).ok_or_else(|| "no such verb".to_owned());
+        node.one_or_many().iter().filter_map(|item| self.parsed(item, "publish, read or operate", verb)).collect()
+    }
+
+    fn topic_patterns(&mut self, node: &Node) -> Vec<TypePattern> {
+        let expected = "a topic such as orders, or device.* for all that begin so";
+        let pattern = |text: &str| {
+            let name = text.strip_suffix('*').unwrap_or(text);
+            // What stands before the star is the beginning of a name, and may be nothing: `*` is every topic.
+            let fits = name.is_empty() && text == "*" || TopicName::new(name).is_ok();
+            if fits { Ok(TypePattern(text.to_owned())) } else { Err("no topic has such a name".to_owned()) }
+        };
+        node.one_or_many().iter().filter_map(|item| self.parsed(item, expected, pattern)).collect()
     }
 
     fn secret(&mut self, node: &Node) -> Option<Secret> {

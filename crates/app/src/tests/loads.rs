@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use riverrun_event::Verb;
 use riverrun_topology::{OnError, Operator};
 
 use super::load;
@@ -57,7 +58,7 @@ pipelines:
       - remove: [data.x, data.y]
     to: priced
 limits: { body: 4MiB, batch_events: 10, json_depth: 32, time_ahead: 5m, deduplication: 14d }
-access: { tokens: [{ name: web, secret: "${file:/run/secrets/shop}" }], hosts: Events.example.com }
+access: { tokens: [{ name: web, secret: "${file:/run/secrets/shop}", verbs: [read], topics: device.* }], hosts: Events.example.com }
 defaults: { partitions: 2, retention: { age: 1h }, on_error: stop }
 "#;
 
@@ -69,6 +70,8 @@ fn every_field_is_taken() {
     assert_eq!(app.settings.limits.body_bytes_max, 4 << 20);
     assert_eq!((app.settings.limits.time_ahead_seconds_max, app.settings.limits.deduplication_days), (300, 14));
     assert_eq!(app.settings.tokens[0].secret.reveal(), "swordfish");
+    assert_eq!(app.settings.tokens[0].verbs, [Verb::Read]);
+    assert!(app.settings.tokens[0].topics.as_ref().is_some_and(|topics| topics[0].matches("device.7")));
     assert_eq!(app.settings.allowed_hosts, ["events.example.com"]);
     let topics: Vec<_> = app.topology.topics.values().collect();
     assert_eq!((topics[0].partitions, topics[0].retention_age), (2, Some(Duration::from_secs(3600))));

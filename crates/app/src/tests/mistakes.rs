@@ -74,6 +74,12 @@ fn values_fit_their_fields() {
     check("app: a\nlog: kafka://127.0.0.1:9092", &["2:6 RR0015 no Kafka log => log: local"]);
     check("app: a\nlog: postgres", &["2:6 RR0015 `postgres` is no log"]);
     check("app: a\naccess: { hosts: ['http://x/'] }", &["2:19 RR0008 host name"]);
+    check(
+        "app: a\naccess: { tokens: [{ name: t, secret: '${env:HIDDEN}', verbs: [write], topics: [_own, 'a*b'] }] }",
+        &["2:64 RR0008 `write` is not publish, read or operate", "2:81 RR0008 `_own`", "2:87 RR0008 `a*b`"],
+    );
+    let twice = "{ name: t, secret: '${env:HIDDEN}' }, { name: u, secret: '${env:HIDDEN}' }";
+    check(&format!("app: a\naccess: {{ tokens: [{twice}] }}"), &["2:66 RR0004 secret of another"]);
     check("app: a\naccess: { tokens: [{ name: t, secret: '' }, x] }", &["2:39 RR0008 empty", "2:45 RR0006 text"]);
 }
 

@@ -10,6 +10,7 @@ use crate::duration;
 use crate::failure::{Failure, Report};
 use crate::library::{self, App, PipelineName, ServeOptions, Server};
 use crate::logging::LogOptions;
+use crate::open_files;
 use crate::signals::EndSignal;
 use crate::terminal::{Ink, Terminal};
 
@@ -80,6 +81,7 @@ fn parse_only(text: &str) -> Result<Only, String> {
 
 /// Runs.
 pub(crate) async fn execute(session: Session<'_>, arguments: RunArguments) -> Result<(), Failure> {
+    open_files::allow_most();
     let mut end = EndSignal::listen();
     let app = library::load(session)?;
     let options = options(&arguments);

@@ -6,6 +6,8 @@
 mod announcement;
 mod dead_letters;
 mod idle;
+#[cfg(test)]
+mod matrix;
 mod metrics;
 mod problem;
 mod replays;
@@ -20,7 +22,7 @@ use std::time::Duration;
 use riverrun_app::{Diagnostics, Durability, Settings};
 use riverrun_event::PipelineName;
 use riverrun_ingest::accept::IdentityError;
-use riverrun_ingest::{Acceptor, Access, Consumers, Doors, Grant, Token};
+use riverrun_ingest::{Acceptor, Access, Consumers, Doors, Grant, Guarded, Token};
 use riverrun_log::{Health, Log, Observe};
 use riverrun_log_local::{Compression, LocalLog, Loss, OpenError, Options, Syncing};
 use riverrun_runtime::{Runtime, RuntimeOptions, StartError};
@@ -178,11 +180,13 @@ impl Server {
     ) -> Result<(), ServeError> {
         let listen = listener.local_addr().map_err(|source| ServeError::Listen { listen: asked, source })?;
         self.url = format!("http://{listen}");
-        let tokens = settings
-            .tokens
-            .iter()
-            .map(|token| Token::new(Grant::everything(&token.name), token.secret.reveal()))
-            .collect();
+        let routes = self.routes(listen, settings, open)?;
+        self.serving = Some(tokio::spawn(riverrun_ingest::serve(listener, routes, self.closing.subscribe())));
+        Ok(())
+    }
+
+    fn routes(&self, listen: SocketAddr, settings: &Settings, open: bool) -> Result<Guarded, IdentityError> {
+        let tokens = settings.tokens.iter().map(token).collect();
         let acceptor = Acceptor::new(self.parts.topology.topics.values().cloned(), settings.limits)?;
         let log: Arc<dyn Log> = Arc::clone(&self.parts.log) as Arc<dyn Log>;
         let doors = Doors {
@@ -195,9 +199,7 @@ impl Server {
             dead_letters: dead_letters::all(&self.parts.topology).into(),
             closing: self.closing.subscribe(),
         };
-        let routes = routes::routes(Arc::clone(&self.parts), doors, open);
-        self.serving = Some(tokio::spawn(riverrun_ingest::serve(listener, routes, self.closing.subscribe())));
-        Ok(())
+        Ok(routes::routes(Arc::clone(&self.parts), doors, open))
     }
 
     /// Where HTTP is served, for example `http://127.0.0.1:8080`.
@@ -283,6 +285,11 @@ async fn open_log(
     let path = data_dir.to_owned();
     let opened = tokio::task::spawn_blocking(move || LocalLog::open(&path, options)).await;
     Ok(opened.map_err(|error| ServeError::Close(error.to_string()))??)
+}
+
+fn token(declared: &riverrun_app::Token) -> Token {
+    let (name, verbs, topics) = (declared.name.clone(), declared.verbs.clone(), declared.topics.clone());
+    Token::new(Grant { name, verbs, topics }, declared.secret.reveal())
 }
 
 fn processors() -> usize {

@@ -136,7 +136,7 @@ impl App {
         match (parts, topology) {
             (Some(parts), Some(topology)) if !diagnostics.has_errors() => {
                 let transformers = parts.pipelines.iter().flat_map(|pipeline| {
-                    let named = pipeline.transformers.iter();
+                    let named = pipeline.expanded.transformers.iter();
                     named.map(|name| (pipeline.name.value.clone(), name.value.clone(), name.span))
                 });
                 Ok(Self {
@@ -173,7 +173,7 @@ impl App {
     pub fn unregistered_transformers(&self) -> Vec<UnregisteredTransformer> {
         let missing = self.transformers.iter().filter(|(pipeline, name, _)| {
             let pipeline = self.topology.pipelines.get(pipeline);
-            pipeline.into_iter().flat_map(|pipeline| &pipeline.steps).any(|step| {
+            pipeline.into_iter().flat_map(|pipeline| pipeline.all_steps()).any(|step| {
                 matches!(&step.operator, Operator::Transform(transform)
                     if transform.transformer_name == *name && transform.transformer.is_none())
             })

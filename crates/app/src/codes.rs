@@ -36,6 +36,10 @@ pub(crate) const TRANSFORMER: &str = "RR0016";
 pub(crate) const UNREADABLE: &str = "RR0017";
 /// A YAML alias or tag that means nothing here.
 pub(crate) const YAML_FEATURE: &str = "RR0018";
+/// Fragments that use one another in a circle.
+pub(crate) const FRAGMENT_CYCLE: &str = "RR0030";
+/// A fragment that no pipeline uses.
+pub(crate) const UNUSED_FRAGMENT: &str = "RR0031";
 
 /// An `include` that names no files.
 pub(crate) const INCLUDE: &str = "RR0019";

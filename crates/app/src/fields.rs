@@ -62,7 +62,8 @@ pub(crate) const VERB: &str = "-";
 /// The fields of the app file that an included file may have: what the app does.
 pub(crate) const INCLUDABLE: [&str; 4] = ["topics", "models", "pipelines", "fragments"];
 /// The fields of the app file that the file of an environment may have: where and how it runs.
-pub(crate) const OVERLAYABLE: [&str; 5] = ["log", "data_dir", "listen", "limits", "access"];
+pub(crate) const OVERLAYABLE: [&str; 7] =
+    ["log", "data_dir", "durability", "compression", "listen", "limits", "access"];
 
 /// Every section, in the order of the reference.
 pub(crate) static SECTIONS: &[&Section] = &[
@@ -72,9 +73,13 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &COMPACT,
     &MODEL,
     &PIPELINE,
+    &ROUTE,
     &STEP,
+    &FLAT_MAP,
     &SNAPSHOT_MODEL,
     &TRANSFORM,
+    &WAY,
+    &MERGE,
     &DEFAULTS,
     &LIMITS,
     &ACCESS,
@@ -148,6 +153,13 @@ pub(crate) static APP: Section = Section {
             "none",
             "What happens to events.",
             "pipelines: { departures: { from: flights, to: departures } }",
+        ),
+        field(
+            "fragments",
+            Takes::Pairs(&Takes::Name("name"), &Takes::List("steps", &STEP)),
+            "none",
+            "Steps that pipelines share; `use` puts them among their own.",
+            "fragments: { clean: [{ remove: data.card }] }",
         ),
         field(
             "defaults",
@@ -293,7 +305,7 @@ pub(crate) static MODEL: Section = Section {
 
 pub(crate) static PIPELINE: Section = Section {
     path: "pipelines.<name>",
-    meaning: "Takes events from topics, runs them through its steps in order, and writes what comes out to one topic.",
+    meaning: "Takes events from topics, runs them through its steps in order, and writes what comes out to topics.",
     fields: &[
         field("from", Takes::OneOrMany(&Takes::Name("topic")), REQUIRED, "Its inputs.", "from: flights"),
         field(
@@ -305,9 +317,9 @@ pub(crate) static PIPELINE: Section = Section {
         ),
         field(
             "to",
-            Takes::Name("topic"),
-            REQUIRED,
-            "Where the outcome goes. The topic is created if it is not declared.",
+            Takes::Either(&Takes::Name("topic"), &Takes::Mapping(&ROUTE)),
+            "required, unless every event leaves in a branch",
+            "Where events go that come to the end of the steps. A topic is created if it is not declared.",
             "to: departures",
         ),
         field(
@@ -322,7 +334,7 @@ pub(crate) static PIPELINE: Section = Section {
 
 pub(crate) static STEP: Section = Section {
     path: "pipelines.<name>.steps[]",
-    meaning: "One step says one of these verbs, and may carry a `name`.",
+    meaning: "One step says one of these verbs, and may carry a `name`. Wherever steps stand, they are written the same; below is an example of each.",
     fields: &[
         field(
             "filter",
@@ -337,6 +349,20 @@ pub(crate) static STEP: Section = Section {
             VERB,
             "Sets fields of the data, one after the other.",
             "set: { data.total: data.price * data.count }",
+        ),
+        field(
+            "map",
+            Takes::Pairs(&Takes::Text("name"), &Takes::Expression),
+            VERB,
+            "Gives the data a whole new shape: these fields, in order; dots in a name lead into objects. A deletion stays one.",
+            "map: { total: data.price * data.count, customer.name: data.who }",
+        ),
+        field(
+            "flat_map",
+            Takes::Either(&Takes::Expression, &Takes::Mapping(&FLAT_MAP)),
+            VERB,
+            "Makes an event of every element of a list; none when it is null, missing or empty.",
+            "flat_map: data.items",
         ),
         field(
             "remove",
@@ -367,10 +393,39 @@ pub(crate) static STEP: Section = Section {
             "transform: risk",
         ),
         field(
+            "select_key",
+            Takes::Expression,
+            VERB,
+            "Gives the event another key from here on; what is written is partitioned by it.",
+            "select_key: data.customer_id",
+        ),
+        field(
+            "branch",
+            Takes::Named("name", "way", &WAY),
+            VERB,
+            "Sends an event the first way whose condition holds; without one, on to the next step.",
+            "branch: { big: { when: data.total > 1000, to: big-orders } }",
+        ),
+        field(
+            "merge",
+            Takes::Either(&Takes::Name("topic"), &Takes::Mapping(&MERGE)),
+            VERB,
+            "Lets the events of a further topic in; the steps before it do not see them.",
+            "merge: returns",
+        ),
+        field(
+            "peek",
+            Takes::Expression,
+            VERB,
+            "Logs a value of each event that passes, at most 20 a second and pipeline, once it is processed; a replay logs none.",
+            "peek: data.total",
+        ),
+        field("use", Takes::Name("fragment"), VERB, "Puts the steps of a fragment here.", "use: clean"),
+        field(
             "name",
             Takes::Name("name"),
-            "the verb and its number (`filter-1`), or the transformer's name",
-            "Names the step and owns its state; unique within the pipeline.",
+            "the verb and its number (`filter-1`), or the name of the transformer or fragment",
+            "Names the step and owns its state; unique within the pipeline. That of a `use` stands before those of the fragment's steps.",
             "name: scoring",
         ),
     ],
@@ -395,6 +450,86 @@ pub(crate) static TRANSFORM: Section = Section {
         "The name the transformer is registered under.",
         "transform: { name: risk }",
     )],
+};
+
+pub(crate) static ROUTE: Section = Section {
+    path: "pipelines.<name>.to",
+    meaning: "Chooses the topic of each event.",
+    fields: &[
+        field("route", Takes::Expression, REQUIRED, "Gives the name of one of the topics.", "route: data.region"),
+        field(
+            "topics",
+            Takes::OneOrMany(&Takes::Name("topic")),
+            REQUIRED,
+            "The topics it may name.",
+            "topics: [orders-eu, orders-us]",
+        ),
+        field(
+            "default",
+            Takes::Name("topic"),
+            "the event's error",
+            "Where an event goes for which it names none of them.",
+            "default: orders-elsewhere",
+        ),
+    ],
+};
+
+pub(crate) static FLAT_MAP: Section = Section {
+    path: "pipelines.<name>.steps[].flat_map",
+    meaning: "The long form of a list.",
+    fields: &[
+        field("each", Takes::Expression, REQUIRED, "Gives the list.", "each: data.items"),
+        field(
+            "as",
+            Takes::Field,
+            "the element is the new data",
+            "Where the element is put in a copy of the data.",
+            "as: data.item",
+        ),
+    ],
+};
+
+pub(crate) static WAY: Section = Section {
+    path: "pipelines.<name>.steps[].branch.<way>",
+    meaning: "A way of a branch. The one named `default` takes what the others leave.",
+    fields: &[
+        field(
+            "when",
+            Takes::Expression,
+            "required, except for `default`",
+            "Which events go this way; null counts as false.",
+            "when: data.total > 1000",
+        ),
+        field(
+            "steps",
+            Takes::List("steps", &STEP),
+            "none",
+            "What happens to them.",
+            "steps: [{ set: { data.check: 'true' } }]",
+        ),
+        field(
+            "to",
+            Takes::Either(&Takes::Name("topic"), &Takes::Mapping(&ROUTE)),
+            "they come back to the steps after the branch",
+            "Where they leave the pipeline.",
+            "to: big-orders",
+        ),
+    ],
+};
+
+pub(crate) static MERGE: Section = Section {
+    path: "pipelines.<name>.steps[].merge",
+    meaning: "The long form of a topic.",
+    fields: &[
+        field("from", Takes::Name("topic"), REQUIRED, "The topic.", "from: returns"),
+        field(
+            "steps",
+            Takes::List("steps", &STEP),
+            "none",
+            "What happens to its events before they join the others.",
+            "steps: [{ set: { data.total: 0 - data.total } }]",
+        ),
+    ],
 };
 
 pub(crate) static DEFAULTS: Section = Section {

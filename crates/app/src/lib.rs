@@ -36,8 +36,8 @@ pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use init::{InitError, Sample, init};
 pub use reference::{reference, test_reference};
 pub use render::Color;
-pub use settings::{Compression, Durability, LogSetting, Secret, Settings, Token};
 pub use schema::{SCHEMA_FILE, schema};
+pub use settings::{Compression, Durability, LogSetting, Secret, Settings, Token};
 pub use source::{Place, Source, Sources, Span};
 pub use test_file::{
     Aspect, ClockMove, ExpectedField, ExpectedRecord, ExpectedTopic, Given, GivenData, Test, TestFile, TestFileError,

@@ -11,13 +11,14 @@ use crate::read::Parts;
 pub(crate) fn lint(parts: &Parts) -> Vec<Diagnostic> {
     let mut doubts = unused_topics(parts);
     doubts.extend(unused_models(parts));
+    doubts.extend(unused_fragments(parts));
     doubts.extend(open_address(parts));
     doubts
 }
 
 /// A file that only declares topics is a plain log and meant so; beside pipelines and models an unused topic is forgotten.
 fn unused_topics(parts: &Parts) -> Vec<Diagnostic> {
-    let pipelines = parts.pipelines.iter().flat_map(|pipeline| pipeline.from.iter().chain(&pipeline.to));
+    let pipelines = parts.pipelines.iter().flat_map(|pipeline| pipeline.inputs().chain(pipeline.outputs()));
     let models = parts.models.iter().filter_map(|model| model.from.as_ref());
     let used: BTreeSet<&TopicName> = pipelines.chain(models).map(|topic| &topic.value).collect();
     if used.is_empty() {
@@ -36,7 +37,7 @@ fn unused_topics(parts: &Parts) -> Vec<Diagnostic> {
 
 fn unused_models(parts: &Parts) -> Vec<Diagnostic> {
     let used: BTreeSet<_> =
-        parts.pipelines.iter().flat_map(|pipeline| &pipeline.models).map(|model| &model.value).collect();
+        parts.pipelines.iter().flat_map(|pipeline| &pipeline.expanded.models).map(|model| &model.value).collect();
     let unused = parts.models.iter().filter(|model| !used.contains(&model.name.value));
     unused
         .map(|model| {
@@ -45,6 +46,18 @@ fn unused_models(parts: &Parts) -> Vec<Diagnostic> {
                 "add `- snapshot: {{ {}: {{ key: ... }} }}` to a pipeline, or remove it",
                 model.name.value
             ))
+        })
+        .collect()
+}
+
+fn unused_fragments(parts: &Parts) -> Vec<Diagnostic> {
+    let unused = parts.fragments.iter().filter(|fragment| !fragment.is_used.get());
+    unused
+        .map(|fragment| {
+            let message = format!("no pipeline uses the fragment `{}`", fragment.name.value);
+            Diagnostic::warning(codes::UNUSED_FRAGMENT, fragment.name.span, message)
+                .note("unused")
+                .help(format!("put `- use: {}` among the steps of a pipeline, or remove it", fragment.name.value))
         })
         .collect()
 }

@@ -30,7 +30,7 @@ pub(crate) fn plan(parts: &Parts, root: &Node, diagnostics: &mut Vec<Diagnostic>
     for pipeline in &parts.pipelines {
         plan_pipeline(pipeline, &models, &mut topology, diagnostics);
     }
-    check(&topology, root, diagnostics);
+    check(&topology, parts, root, diagnostics);
     Some(topology)
 }
 
@@ -38,7 +38,7 @@ fn declare_topics(parts: &Parts, topology: &mut Topology) {
     for part in &parts.topics {
         topology.topics.insert(part.name.value.clone(), part.topic.clone());
     }
-    for to in parts.pipelines.iter().filter_map(|pipeline| pipeline.to.as_ref()) {
+    for to in parts.pipelines.iter().flat_map(|pipeline| pipeline.outputs()) {
         topology.topics.entry(to.value.clone()).or_insert_with(|| parts.defaults.topic(to.value.clone()));
     }
 }
@@ -79,9 +79,9 @@ fn plan_pipeline(
     topology: &mut Topology,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let unknown: Vec<_> = part.from.iter().filter(|from| !topology.topics.contains_key(&from.value)).collect();
+    let unknown: Vec<_> = part.inputs().filter(|from| !topology.topics.contains_key(&from.value)).collect();
     diagnostics.extend(unknown.iter().map(|from| unknown_topic(&from.value, from.span, topology)));
-    for model in part.models.iter().filter(|model| !models.contains(model.value.as_str())) {
+    for model in part.expanded.models.iter().filter(|model| !models.contains(model.value.as_str())) {
         let help = match spelling::nearest(model.value.as_str(), models.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("declare it: `models: {{ {}: {{ from: <topic> }} }}`", model.value),
@@ -89,13 +89,14 @@ fn plan_pipeline(
         let message = format!("there is no model `{}`", model.value);
         diagnostics.push(Diagnostic::error(codes::REFERENCE, model.span, message).note("unknown").help(help));
     }
-    let is_planned = unknown.is_empty() && part.models.iter().all(|model| topology.models.contains_key(&model.value));
-    if let (true, true, Some(to)) = (part.is_whole, is_planned, &part.to) {
+    let is_planned =
+        unknown.is_empty() && part.expanded.models.iter().all(|model| topology.models.contains_key(&model.value));
+    if part.is_whole && is_planned {
         let pipeline = Pipeline {
             name: part.name.value.clone(),
             from: part.from.iter().map(|from| from.value.clone()).collect(),
-            steps: part.steps.clone(),
-            to: to.value.clone(),
+            steps: part.expanded.steps.clone(),
+            to: part.to.as_ref().map(|to| to.sink.clone()),
             on_error: part.on_error.unwrap_or_default(),
         };
         topology.pipelines.insert(part.name.value.clone(), pipeline);
@@ -111,14 +112,24 @@ fn unknown_topic(name: &TopicName, span: Span, topology: &Topology) -> Diagnosti
 }
 
 /// What only the graph as a whole can tell. A place that has a mistake already is not reported twice.
-fn check(topology: &Topology, root: &Node, diagnostics: &mut Vec<Diagnostic>) {
+fn check(topology: &Topology, parts: &Parts, root: &Node, diagnostics: &mut Vec<Diagnostic>) {
     for error in topology.check() {
         // Whether a transformer is there is known only after the service registered its own.
         let TopologyError::Invalid { place, message } = error else { continue };
-        let span = place::find(root, &place);
+        let span = place::find(root, &in_file(parts, &place));
         let reported = diagnostics.iter().any(|known| span.contains(known.span) || known.span.contains(span));
         if !reported {
             diagnostics.push(Diagnostic::error(codes::TOPOLOGY, span, message).note("this one"));
         }
     }
+}
+
+/// A place of the graph as a place of the file: what stands in a fragment is there, wherever it is used.
+fn in_file(parts: &Parts, place: &str) -> String {
+    let places = parts.pipelines.iter().flat_map(|pipeline| &pipeline.expanded.places);
+    let within = places.filter_map(|(graph, file)| {
+        let rest = place.strip_prefix(graph.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('.'))?;
+        Some((graph.len(), format!("{file}{rest}")))
+    });
+    within.max_by_key(|(length, _)| *length).map_or_else(|| place.to_owned(), |(_, file)| file)
 }

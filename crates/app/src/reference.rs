@@ -41,14 +41,15 @@ app: shop
 include: [topics.yaml, pipelines/*.yaml]
 ```
 
-They lie in the app file's folder or below it, and hold `topics`, `models` and `pipelines`. All names count in all files, whatever
-their order; the same name in two files is a mistake that shows both places. A pattern that matches nothing is a mistake too. Only
+They lie in the app file's folder or below it, and hold `topics`, `models`, `pipelines` and `fragments`. All names count in
+all files, whatever their order; the same name in two files is a mistake that shows both places. A pattern that matches nothing is a mistake too. Only
 the app file itself includes. Hidden names, the app file itself and the files of its environments are never matched.
 
 ## Environments
 
 `riverrun --env prod run` (or RIVERRUN_ENV=prod) lays `riverrun.prod.yaml` over `riverrun.yaml`; for `-f shop.yaml` it is
-`shop.prod.yaml`. Such a file may hold `log`, `data_dir`, `listen`, `limits` and `access`, so an app does the same wherever it runs:
+`shop.prod.yaml`. Such a file may hold `log`, `data_dir`, `durability`, `compression`, `listen`, `limits` and `access`, so an app does the
+same wherever it runs:
 
 ```yaml
 listen: 0.0.0.0:8080
@@ -60,10 +61,13 @@ Mappings are laid over field by field, everything else (a list of tokens, say) a
 takes the environment, `check` too. An environment without a file is an error that names those that have one.
 ";
 
+/// An example of each step; all of them run in the tests of the library.
+const STEPS: &str = include_str!("steps.md");
+
 /// The reference as Markdown: docs/app-file.md.
 #[must_use]
 pub fn reference() -> String {
-    tables(OPENING, SECTIONS)
+    tables(OPENING, SECTIONS) + STEPS
 }
 
 const TEST_OPENING: &str = "# The test file

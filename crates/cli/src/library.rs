@@ -6,8 +6,8 @@ pub(crate) use riverrun::server::Announcement;
 pub(crate) use riverrun::testing::{Report as TestReport, TestOutcome};
 pub(crate) use riverrun::topology::{DescribeFormat, Expression, Topic};
 pub(crate) use riverrun::{
-    App, Diagnostics, PipelineName, SCHEMA_FILE, Sample, ServeOptions, Server, TestFile, Time, TopicName, Topology, VerifyReport,
-    init, schema,
+    App, Diagnostics, PipelineName, SCHEMA_FILE, Sample, ServeOptions, Server, TestFile, Time, TopicName, Topology,
+    VerifyReport, init, schema,
 };
 
 use riverrun::testing::DriverError;

@@ -48,3 +48,7 @@ pub const GRAPHQL_COMPLEXITY_MAX: usize = 1_000;
 pub const GRAPHQL_ALIASES_MAX: usize = 30;
 /// Most partitions of one topic.
 pub const PARTITIONS_MAX: u32 = 1_024;
+/// Most events one event may become in a pipeline; more of them would make one commit, which is held in memory.
+pub const FAN_OUT_EVENTS_MAX: usize = 10_000;
+/// Most bytes of data of the events that one event becomes.
+pub const FAN_OUT_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -145,6 +145,12 @@ impl OperatorName {
     pub fn of_model(model: &ModelName) -> Self {
         Self(format!("_model.{model}").into())
     }
+
+    /// The place where events leave a pipeline, which their ids name: `to` at its end, `<branch>.to` at that of a branch.
+    #[must_use]
+    pub fn of_sink(branch: Option<&Self>) -> Self {
+        Self(branch.map_or_else(|| "to".into(), |branch| format!("{branch}.to").into()))
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,9 @@ pub use event::{Error, Event, EventError};
 pub use server::{ServeError, ServeOptions, Server};
 pub use transform::{Outputs, Transform, Typed};
 
-pub use riverrun_app::{Color, Diagnostics, InitError, LoadError, SCHEMA_FILE, Sample, Settings, TestFile, TestFileError, init, schema};
+pub use riverrun_app::{
+    Color, Diagnostics, InitError, LoadError, SCHEMA_FILE, Sample, Settings, TestFile, TestFileError, init, schema,
+};
 pub use riverrun_event::{Event as RawEvent, Key, PipelineName, Position, Time, TopicName};
 pub use riverrun_log::EnsureError;
 pub use riverrun_log_local::{Loss, VerifyError, VerifyReport, verify};

@@ -43,6 +43,63 @@ fn the_flights_file_and_the_builder_give_the_same_graph() {
     assert_eq!(*file.topology(), built);
 }
 
+#[test]
+fn every_step_of_a_file_can_be_built() {
+    let file = App::parse(
+        r#"
+app: shop
+topics: { orders: , returns: }
+fragments:
+  clean: [{ remove: data.card }, { use: paid }]
+  paid: [{ filter: data.paid }]
+pipelines:
+  sorted:
+    from: orders
+    steps:
+      - use: clean
+      - flat_map: data.lines
+      - flat_map: { each: data.parts, as: data.part }
+      - branch:
+          default: { steps: [{ rename: { data.a: data.b } }] }
+          big: { when: data.total > 1000, steps: [{ peek: data.total }], to: big-orders }
+          odd: { when: data.total < 0, to: { route: data.region, topics: [eu, us] } }
+        name: by-size
+      - merge: { from: returns, steps: [{ set: { data.total: 0 - data.total } }] }
+      - map: { total: data.total, customer.name: data.who }
+      - select_key: data.customer.name
+    to: { route: data.region, topics: [eu, us], default: elsewhere }
+"#,
+        "riverrun.yaml",
+    )
+    .unwrap_or_else(|error| panic!("{error}"));
+    let built = Topology::builder("shop")
+        .topic("orders", |topic| topic)
+        .topic("returns", |topic| topic)
+        .pipeline("sorted", |pipeline| {
+            pipeline
+                .from("orders")
+                .fragment("clean", |clean| {
+                    clean.remove(["data.card"]).fragment("paid", |paid| paid.filter("data.paid"))
+                })
+                .flat_map("data.lines")
+                .flat_map_as("data.parts", "data.part")
+                .branch(|branch| {
+                    branch
+                        .when("big", "data.total > 1000", |big| big.peek("data.total").to("big-orders"))
+                        .when("odd", "data.total < 0", |odd| odd.route("data.region", ["eu", "us"]))
+                        .default(|rest| rest.rename("data.a", "data.b"))
+                })
+                .named("by-size")
+                .merge("returns", |returns| returns.set("data.total", "0 - data.total"))
+                .map([("total", "data.total"), ("customer.name", "data.who")])
+                .select_key("data.customer.name")
+                .route_or("data.region", ["eu", "us"], "elsewhere")
+        })
+        .build()
+        .unwrap();
+    assert_eq!(*file.topology(), built);
+}
+
 #[derive(Deserialize, Serialize)]
 struct Reading {
     value: f64,

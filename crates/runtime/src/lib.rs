@@ -12,6 +12,8 @@ mod execution;
 pub mod metrics;
 pub mod models;
 pub mod overlay;
+pub mod peeks;
+mod program;
 pub mod progress;
 pub mod replay;
 pub mod runtime;

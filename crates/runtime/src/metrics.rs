@@ -22,6 +22,7 @@ pub struct Metrics {
     received: Family<PipelineLabel, Counter>,
     emitted: Family<PipelineLabel, Counter>,
     dropped: Family<PipelineLabel, Counter>,
+    peeked: Family<PipelineLabel, Counter>,
     skipped: Family<PipelineLabel, Counter>,
     dead_letters: Family<PipelineLabel, Counter>,
     parked: Family<PipelineLabel, Gauge>,
@@ -36,6 +37,7 @@ impl Default for Metrics {
             received: Family::default(),
             emitted: Family::default(),
             dropped: Family::default(),
+            peeked: Family::default(),
             skipped: Family::default(),
             dead_letters: Family::default(),
             parked: Family::default(),
@@ -56,6 +58,8 @@ pub struct Counts {
     pub emitted: u64,
     /// Events that gave no output and no error.
     pub dropped: u64,
+    /// Values that `peek` steps saw.
+    pub peeked: u64,
     /// Events that failed and were skipped.
     pub skipped: u64,
     /// Events that failed and were set aside.
@@ -68,6 +72,7 @@ impl Counts {
         self.received += other.received;
         self.emitted += other.emitted;
         self.dropped += other.dropped;
+        self.peeked += other.peeked;
         self.skipped += other.skipped;
         self.dead_letters += other.dead_letters;
     }
@@ -80,6 +85,7 @@ impl Metrics {
             ("pipeline_received", "Events a pipeline has processed", &self.received),
             ("pipeline_emitted", "Events a pipeline has written", &self.emitted),
             ("pipeline_dropped", "Events that gave no output", &self.dropped),
+            ("pipeline_peeked", "Values that peek steps saw", &self.peeked),
             ("pipeline_skipped", "Events that failed and were skipped", &self.skipped),
             ("dead_letters", "Events that failed and were set aside", &self.dead_letters),
             ("pipeline_restarts", "Times a worker went back to its last commit", &self.restarts),
@@ -113,6 +119,7 @@ impl Metrics {
         self.received.get_or_create(&label).inc_by(counts.received);
         self.emitted.get_or_create(&label).inc_by(counts.emitted);
         self.dropped.get_or_create(&label).inc_by(counts.dropped);
+        self.peeked.get_or_create(&label).inc_by(counts.peeked);
         self.skipped.get_or_create(&label).inc_by(counts.skipped);
         self.dead_letters.get_or_create(&label).inc_by(counts.dead_letters);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use riverrun_event::{Offset, PipelineName, Time, TopicName, TopicPartition};
+use riverrun_event::{NameError, Offset, PipelineName, Time, TopicName, TopicPartition};
 use riverrun_log::{GroupName, Membership, ReadError, Retention, TaskInputs, TopicSpec};
 use riverrun_topology::{Pipeline, TopologyError};
 
@@ -19,7 +19,8 @@ use crate::worker::stepping::task_inputs;
 pub struct ReplayRequest {
     /// The pipeline.
     pub pipeline: PipelineName,
-    /// The topic to write; created with the partitions of the pipeline's own.
+    /// The topic to write; created with the partitions of the pipeline's own. A pipeline that writes several topics writes
+    /// `<to>.<topic>` for each of them.
     pub to: TopicName,
     /// Inputs accepted earlier are left out; from the beginning without it. A pipeline with state then gives other values.
     pub from: Option<Time>,
@@ -46,6 +47,14 @@ pub enum ReplayError {
         /// What was asked for.
         asked: String,
     },
+    /// The pipeline writes several topics, and the name of one of those that are to be written for them cannot be.
+    #[error("the topic {topic} cannot be written: {reason}; name a shorter one")]
+    TopicName {
+        /// The name.
+        topic: String,
+        /// Why not.
+        reason: NameError,
+    },
     /// Something it needs could not be started.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -55,11 +64,16 @@ pub enum ReplayError {
 #[derive(Clone)]
 pub struct Replay {
     request: ReplayRequest,
+    /// The topics it writes.
+    topics: Vec<TopicName>,
     tasks: Vec<TaskInputs>,
     starts: BTreeMap<TopicPartition, Offset>,
     ends: BTreeMap<TopicPartition, Offset>,
     progress: Arc<Progress>,
 }
+
+/// The topic a replay writes, by the one it stands for.
+type Written = BTreeMap<TopicName, TopicName>;
 
 /// How far a replay is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +100,9 @@ impl Runtime {
         let pipeline = self.topology.pipelines.get(&request.pipeline);
         let pipeline = pipeline.ok_or_else(|| ReplayError::UnknownPipeline(request.pipeline.clone()))?;
         self.check_transformers(pipeline)?;
-        if self.topology.topics.contains_key(&request.to) {
-            return Err(ReplayError::TopicInUse(request.to.clone()));
+        let written = request.written(pipeline)?;
+        if let Some(topic) = written.values().find(|topic| self.topology.topics.contains_key(topic)) {
+            return Err(ReplayError::TopicInUse(topic.clone()));
         }
         let missing = self.missing_transformers(pipeline);
         if !missing.is_empty() {
@@ -95,20 +110,26 @@ impl Runtime {
         }
         // One at a time, so that two callers cannot both find a topic free.
         let _asking = self.asking.lock().await;
-        if let Some(running) = self.running_replay(&request.to) {
+        if let Some(running) = self.running_replay(&written) {
             return if running.request == *request {
                 Ok(running)
             } else {
                 Err(request.refused(running.request.kind()))
             };
         }
-        let holds_records = self.holds_records(&request.to)?;
-        let partitions = self.topology.topics.get(&pipeline.to).map_or(1, |topic| topic.partitions);
-        let spec = TopicSpec { name: request.to.clone(), partitions, retention: Retention::default() };
-        self.log.ensure(&[spec]).await.map_err(StartError::Topics)?;
+        let mut holds_records = false;
+        for topic in written.values() {
+            holds_records |= self.holds_records(topic)?;
+        }
+        let spec = |(own, topic): (&TopicName, &TopicName)| TopicSpec {
+            name: topic.clone(),
+            partitions: self.partitions_of(own),
+            retention: Retention::default(),
+        };
+        self.log.ensure(&written.iter().map(spec).collect::<Vec<_>>()).await.map_err(StartError::Topics)?;
         let tasks = task_inputs(&self.topology, pipeline);
         self.claim(request, &tasks, holds_records).await?;
-        let replay = self.start_replay(pipeline, request, tasks)?;
+        let replay = self.start_replay(pipeline, request, written, tasks)?;
         self.replays.lock().unwrap_or_else(PoisonError::into_inner).push(replay.clone());
         Ok(replay)
     }
@@ -129,11 +150,12 @@ impl Runtime {
             || self.replays.lock().unwrap_or_else(PoisonError::into_inner).iter().any(Replay::is_running)
     }
 
-    /// The replay that writes `to` right now; forgets those that are over.
-    fn running_replay(&self, to: &TopicName) -> Option<Replay> {
+    /// The replay that writes one of the topics right now; forgets those that are over.
+    fn running_replay(&self, written: &Written) -> Option<Replay> {
         let mut replays = self.replays.lock().unwrap_or_else(PoisonError::into_inner);
         replays.retain(Replay::is_running);
-        replays.iter().find(|replay| replay.request.to == *to).cloned()
+        let writes = |replay: &&Replay| written.values().any(|topic| replay.topics.contains(topic));
+        replays.iter().find(writes).cloned()
     }
 
     async fn claim(
@@ -167,12 +189,14 @@ impl Runtime {
         &self,
         pipeline: &Pipeline,
         request: &ReplayRequest,
+        written: Written,
         tasks: Vec<TaskInputs>,
     ) -> Result<Replay, StartError> {
         self.start_models_of(pipeline)?;
         let progress = Arc::new(Progress::default());
         let (starts, ends) = self.bounds(&tasks, request.from)?;
-        let stepping = self.stepping(pipeline, request.to.clone(), None);
+        let named = |topic: &TopicName| written.get(topic).unwrap_or(topic).clone();
+        let stepping = self.stepping(pipeline, named, None);
         let work = Replaying {
             log: Arc::clone(&self.log),
             model_ends: self.ends_of_models(&stepping)?,
@@ -188,7 +212,8 @@ impl Runtime {
             shutdown: self.shutdown.subscribe(),
         };
         self.spawn(work, self.replay_group(request), &tasks, self.options.workers, &progress)?;
-        Ok(Replay { request: request.clone(), tasks, starts, ends, progress })
+        let topics = written.into_values().collect();
+        Ok(Replay { request: request.clone(), topics, tasks, starts, ends, progress })
     }
 
     pub(crate) fn replay_group(&self, request: &ReplayRequest) -> GroupName {
@@ -225,12 +250,32 @@ impl ReplayRequest {
         format!("{} from {from}, {how}", self.pipeline)
     }
 
+    /// The topic that is written in the place of each of the pipeline's own.
+    fn written(&self, pipeline: &Pipeline) -> Result<Written, ReplayError> {
+        let outputs = pipeline.outputs();
+        if let [output] = *outputs {
+            return Ok(Written::from([(output.clone(), self.to.clone())]));
+        }
+        let below = |output: &TopicName| {
+            let topic = format!("{}.{output}", self.to);
+            let name = TopicName::new(&topic).map_err(|reason| ReplayError::TopicName { topic, reason })?;
+            Ok((output.clone(), name))
+        };
+        outputs.into_iter().map(below).collect()
+    }
+
     pub(crate) fn refused(&self, holds: String) -> ReplayError {
         ReplayError::TopicHolds { topic: self.to.clone(), holds, asked: self.kind() }
     }
 }
 
 impl Replay {
+    /// The topics it writes.
+    #[must_use]
+    pub fn topics(&self) -> &[TopicName] {
+        &self.topics
+    }
+
     fn is_running(&self) -> bool {
         let progress = self.progress();
         !progress.finished && progress.stopped.is_none()

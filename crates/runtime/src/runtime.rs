@@ -13,8 +13,10 @@ use tokio::sync::watch;
 use crate::execution::Execution;
 use crate::metrics::Metrics;
 use crate::models::{Feed, Frontier, ModelStore, is_own};
+use crate::peeks::PeekLog;
 use crate::progress::Progress;
 use crate::replay::Replay;
+use crate::step::Written;
 use crate::worker::live::{Live, model_ends};
 use crate::worker::model::Modelling;
 use crate::worker::stepping::{Stepping, task_inputs};
@@ -156,7 +158,7 @@ impl Runtime {
     fn start_pipeline(&mut self, pipeline: &Pipeline) -> Result<(), StartError> {
         self.start_models_of(pipeline)?;
         let dead_letters = Some(TopicName::dead_letters_of(&pipeline.name));
-        let stepping = self.stepping(pipeline, pipeline.to.clone(), dead_letters);
+        let stepping = self.stepping(pipeline, TopicName::clone, dead_letters);
         let models_at_start = self.ends_of_models(&stepping)?;
         let model_tasks = self.model_tasks(&stepping);
         let progress = Arc::new(Progress::default());
@@ -168,6 +170,7 @@ impl Runtime {
             models_at_start,
             model_tasks,
             progress: Arc::clone(&progress),
+            peek_log: PeekLog::new(),
             metrics: self.options.metrics.clone(),
             shutdown: self.shutdown.subscribe(),
         };
@@ -193,15 +196,24 @@ impl Runtime {
         })
     }
 
-    /// Prepares a pipeline to write to `to`.
-    pub(crate) fn stepping(&self, pipeline: &Pipeline, to: TopicName, dead_letters: Option<TopicName>) -> Stepping {
-        let partitions = self.topology.topics.get(&pipeline.to).map_or(1, |topic| topic.partitions);
-        Stepping::new(&self.topology, pipeline, (to, partitions), Arc::clone(&self.models), dead_letters)
+    /// Prepares a pipeline; `named` gives the name of the topic that is written in the place of each of its own.
+    pub(crate) fn stepping(
+        &self,
+        pipeline: &Pipeline,
+        named: impl Fn(&TopicName) -> TopicName,
+        dead_letters: Option<TopicName>,
+    ) -> Stepping {
+        let written = |topic: &TopicName| Written { topic: named(topic), partitions: self.partitions_of(topic) };
+        Stepping::new(&self.topology, pipeline, written, Arc::clone(&self.models), dead_letters)
+    }
+
+    pub(crate) fn partitions_of(&self, topic: &TopicName) -> u32 {
+        self.topology.topics.get(topic).map_or(1, |topic| topic.partitions)
     }
 
     /// Starts the broadcast models a pipeline needs, where they do not run yet.
     pub(crate) fn start_models_of(&self, pipeline: &Pipeline) -> Result<(), StartError> {
-        let stepping = self.stepping(pipeline, pipeline.to.clone(), None);
+        let stepping = self.stepping(pipeline, TopicName::clone, None);
         for name in stepping.broadcast_models() {
             let mut started = self.started_models.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(model) = self.topology.models.get(name).filter(|_| !started.contains_key(name)) else { continue };

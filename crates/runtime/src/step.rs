@@ -2,32 +2,48 @@
 
 use std::fmt::Write as _;
 
+use riverrun_event::limits::FAN_OUT_BYTES_MAX;
 use riverrun_event::partitioner::partition_of;
-use riverrun_event::{AppName, Event, Position, Record, Text, TopicName};
+use riverrun_event::{AppName, Event, OperatorName, Record, Text, TopicName};
 use riverrun_log::NewRecord;
-use riverrun_topology::{Draft, Flow, Pipeline, Step, StepContext, StepError};
+use riverrun_topology::operators::flat_map::flood;
+use riverrun_topology::{Draft, Peeked, Pipeline, Sink, StepContext, StepError};
+
+use crate::program::{Exit, Finished, Program};
 
 /// What a step decided.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Records out, in order.
     pub records: Vec<NewRecord>,
+    /// What `peek` steps saw, in order.
+    pub peeked: Vec<Peeked>,
 }
 
 /// A pipeline made ready to step events.
 pub struct Stepper {
-    steps: Vec<Step>,
-    to: TopicName,
-    to_partitions: u32,
+    program: Program,
+    /// For each exit of the program the topics it writes, in the order of its sink.
+    topics: Vec<Vec<Written>>,
     source: Text,
 }
 
+/// A topic that is written, the pipeline's own or that of a replay.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The topic.
+    pub topic: TopicName,
+    /// How many partitions it has.
+    pub partitions: u32,
+}
+
 impl Stepper {
-    /// Prepares `pipeline` to write to `to`, its own output topic or that of a replay, with that many partitions.
+    /// Prepares `pipeline`; `written` says what is written in the place of each of its topics.
     #[must_use]
-    pub fn new(app: &AppName, pipeline: &Pipeline, to: TopicName, to_partitions: u32) -> Self {
-        let source = format!("/{app}/{}", pipeline.name).into();
-        Self { steps: pipeline.steps.clone(), to, to_partitions, source }
+    pub fn new(app: &AppName, pipeline: &Pipeline, written: impl Fn(&TopicName) -> Written) -> Self {
+        let program = Program::new(pipeline);
+        let topics = program.exits().iter().map(|exit| exit.sink.topics().map(&written).collect()).collect();
+        Self { program, topics, source: format!("/{app}/{}", pipeline.name).into() }
     }
 
     /// Steps one event.
@@ -37,18 +53,38 @@ impl Stepper {
     pub fn step(&self, record: &Record, context: &mut StepContext<'_>) -> Result<Outcome, StepError> {
         let span = tracing::trace_span!("step", position = %record.position);
         let _entered = span.enter();
-        let mut drafts = Vec::with_capacity(1);
-        run(&self.steps, Draft::new(record.event.clone(), record.accepted), context, &mut drafts)?;
-        let records = drafts.into_iter().enumerate().map(|(ordinal, draft)| self.output(record, ordinal, draft));
-        Ok(Outcome { records: records.collect() })
+        let mut finished = Vec::with_capacity(1);
+        let draft = Draft::new(record.event.clone(), record.accepted);
+        self.program.run(&record.position.topic, draft, context, &mut finished)?;
+        let mut records = Vec::with_capacity(finished.len());
+        let mut ordinals = Ordinals::new(finished.len(), self.topics.len());
+        let mut bytes = 0;
+        for event in finished {
+            let ordinal = ordinals.next(event.exit);
+            let (exit, output) = self.output(record, ordinal, event)?;
+            bytes += output.event.data.as_ref().map_or(0, |data| data.len());
+            if bytes > FAN_OUT_BYTES_MAX && !records.is_empty() {
+                return Err(flood(&exit.name));
+            }
+            records.push(output);
+        }
+        Ok(Outcome { records, peeked: std::mem::take(context.peeked) })
     }
 
     /// Names an output after its cause, so that it has the same id whenever the step runs again.
-    fn output(&self, cause: &Record, ordinal: usize, draft: Draft) -> NewRecord {
+    fn output(&self, cause: &Record, ordinal: usize, event: Finished) -> Result<(&Exit, NewRecord), StepError> {
+        let Finished { exit: index, mut draft } = event;
+        let lost = || StepError::Fatal("an event left where the pipeline has no exit".to_owned());
+        let exit = self.program.exits().get(index).ok_or_else(lost)?;
+        let chosen = match &exit.sink {
+            Sink::Topic(_) => 0,
+            Sink::Route(route) => route.choose(&exit.name, &mut draft)?,
+        };
+        let written = self.topics.get(index).and_then(|topics| topics.get(chosen)).ok_or_else(lost)?;
         let time = draft.event_time();
         let mut event = draft.into_event();
         event.time = Some(time);
-        event.id = output_id(&cause.position, ordinal);
+        event.id = output_id(cause, &exit.name, ordinal);
         event.source = self.source.clone();
         let attributes = &mut event.attributes;
         attributes.reserve(4);
@@ -58,39 +94,35 @@ impl Stepper {
         if attributes.get("correlationid").is_none() {
             attributes.set("correlationid", cause.event.id.clone());
         }
-        self.place(event)
-    }
-
-    fn place(&self, event: Event) -> NewRecord {
-        NewRecord { topic: self.to.clone(), partition: partition_of(&event, self.to_partitions), event }
+        Ok((exit, written.place(event)))
     }
 }
 
-/// `<topic>/<partition>@<offset>/to.<n>`: the sink `to` emitted it as the n-th output of the record at that position.
-fn output_id(cause: &Position, ordinal: usize) -> Text {
+impl Written {
+    fn place(&self, event: Event) -> NewRecord {
+        NewRecord { topic: self.topic.clone(), partition: partition_of(&event, self.partitions), event }
+    }
+}
+
+/// `<topic>/<partition>@<offset>/<exit>.<n>`: the n-th output of the record at that position that left there.
+fn output_id(cause: &Record, exit: &OperatorName, ordinal: usize) -> Text {
     Text::written(|text| {
-        cause.write_to(text)?;
-        write!(text, "/to.{ordinal}")
+        cause.position.write_to(text)?;
+        write!(text, "/{exit}.{ordinal}")
     })
 }
 
-fn run(
-    steps: &[Step],
-    mut draft: Draft,
-    context: &mut StepContext<'_>,
-    finished: &mut Vec<Draft>,
-) -> Result<(), StepError> {
-    let mut rest = steps;
-    while let Some((step, later)) = rest.split_first() {
-        rest = later;
-        match step.operator.apply(&step.name, &mut draft, context)? {
-            Flow::Pass => {}
-            Flow::Drop => return Ok(()),
-            Flow::Replace(drafts) => {
-                return drafts.into_iter().try_for_each(|draft| run(rest, draft, context, finished));
-            }
-        }
+/// Counts outputs per exit. One output, the common case, needs no memory for that.
+struct Ordinals(Vec<usize>);
+
+impl Ordinals {
+    fn new(events: usize, exits: usize) -> Self {
+        Self(if events > 1 { vec![0; exits] } else { Vec::new() })
     }
-    finished.push(draft);
-    Ok(())
+
+    fn next(&mut self, exit: usize) -> usize {
+        let Some(count) = self.0.get_mut(exit) else { return 0 };
+        *count += 1;
+        *count - 1
+    }
 }

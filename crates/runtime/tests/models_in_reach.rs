@@ -65,3 +65,45 @@ fn offsets_without_records_hold_nothing_up() {
     world.replay("again", 2, false);
     assert_eq!(world.by_key("again"), world.by_key("scored"));
 }
+
+/// Whether the model of orders by account lives in the task of a pipeline with these steps.
+#[track_caller]
+fn check_own(
+    declare: impl FnOnce(riverrun_topology::builder::PipelineBuilder<'_>) -> riverrun_topology::builder::PipelineBuilder<'_>,
+    expected: bool,
+) {
+    let topology = riverrun_topology::Topology::builder("shop")
+        .topic("orders", |topic| topic.key("data.account"))
+        .model("last", "orders", |model| model)
+        .pipeline("scored", |pipeline| declare(pipeline.from("orders")).to("scored"))
+        .build()
+        .unwrap();
+    let pipeline = topology.pipelines.values().next().unwrap();
+    let model = topology.models.values().next().unwrap();
+    assert_eq!(riverrun_runtime::models::is_own(&topology, pipeline, model), expected);
+}
+
+#[test]
+fn a_model_is_only_in_the_task_while_the_key_means_the_same() {
+    check_own(|pipeline| pipeline.snapshot("last", "data.account").set("data.account", "'x'"), true);
+    check_own(|pipeline| pipeline.set("data.other", "1").snapshot("last", "data.account"), true);
+    check_own(|pipeline| pipeline.set("data.account", "'x'").snapshot("last", "data.account"), false);
+    check_own(|pipeline| pipeline.set("data.account", "'x'").snapshot("last", "key"), true);
+    check_own(|pipeline| pipeline.select_key("data.x").snapshot("last", "key"), false);
+    check_own(|pipeline| pipeline.select_key("data.x").snapshot("last", "data.account"), true);
+    check_own(|pipeline| pipeline.map([("account", "data.x")]).snapshot("last", "data.account"), false);
+    check_own(
+        |pipeline| {
+            pipeline
+                .branch(|branch| branch.when("a", "data.x", |way| way.select_key("data.x").to("a")))
+                .snapshot("last", "key")
+        },
+        true,
+    );
+    check_own(
+        |pipeline| {
+            pipeline.branch(|branch| branch.when("a", "data.x", |way| way.select_key("data.x"))).snapshot("last", "key")
+        },
+        false,
+    );
+}

@@ -12,6 +12,17 @@ pub struct StepContext<'a> {
     pub models: &'a mut dyn Models,
     /// The task's state, including what earlier steps of the same commit changed.
     pub state: &'a mut dyn KeyedState,
+    /// What `peek` steps saw; counts only if the step succeeds.
+    pub peeked: &'a mut Vec<Peeked>,
+}
+
+/// What a `peek` step saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peeked {
+    /// The step.
+    pub operator: OperatorName,
+    /// The value as text.
+    pub value: String,
 }
 
 /// Looks up model versions.
@@ -53,6 +64,8 @@ pub enum Flow {
     Drop,
     /// These events go on in its place, in order.
     Replace(Vec<Draft>),
+    /// Into this way of the branch.
+    Enter(usize),
 }
 
 /// Why a step failed.

@@ -1,5 +1,6 @@
 //! An event on its way through a pipeline: read by expressions, changed by operators, rendered once at the end.
 
+use bytes::Bytes;
 use riverrun_event::{Event, Time};
 
 use crate::document::{Document, DocumentError, Path, Span};
@@ -96,6 +97,15 @@ impl Draft {
         self.document.as_ref().map(|document| document.text(span))
     }
 
+    /// Puts JSON data in the place of what the event had.
+    pub fn replace_data(&mut self, json: Bytes) {
+        if !self.event.is_json() {
+            self.event.content_type = Some("application/json".into());
+        }
+        self.event.data = Some(json);
+        self.document = None;
+    }
+
     /// The document, if it was asked for before.
     pub(crate) fn opened(&self) -> Option<&Document> {
         self.document.as_ref()
@@ -138,6 +148,16 @@ mod tests {
         assert_eq!(changed.header().data.as_deref(), Some(&b"{\"a\": 1}"[..]));
         assert_eq!(changed.rendered().data.as_deref(), Some(&b"{\"a\": 1,\"b\":2}"[..]));
         assert_eq!(changed.into_event().data.as_deref(), Some(&b"{\"a\": 1,\"b\":2}"[..]));
+    }
+
+    #[test]
+    fn new_data_is_json_and_has_fields() {
+        let mut changed = draft(Some("text/csv"), Some("a;b"));
+        changed.replace_data(Bytes::from_static(b"{\"a\":1}"));
+        changed.document().unwrap().unwrap().set(&Path::parse("data.b").unwrap(), b"2").unwrap();
+        changed.replace_data(Bytes::from_static(b"[1]"));
+        let event = changed.into_event();
+        assert_eq!((event.data.as_deref(), event.is_json()), (Some(&b"[1]"[..]), true));
     }
 
     #[test]

@@ -15,13 +15,15 @@ pub mod json;
 pub mod model;
 pub mod operators;
 pub mod pipeline;
+pub mod sink;
+pub mod step_names;
 pub mod topic;
 pub mod topology;
 
 mod check;
 
 pub use builder::TopologyBuilder;
-pub use context::{EventError, Flow, KeyedState, ModelVersion, Models, StepContext, StepError};
+pub use context::{EventError, Flow, KeyedState, ModelVersion, Models, Peeked, StepContext, StepError};
 pub use describe::DescribeFormat;
 pub use draft::{DataError, Draft};
 pub use expression::{EvaluationError, Expression, ExpressionError, Value};
@@ -29,5 +31,7 @@ pub use model::Model;
 pub use operators::Operator;
 pub use operators::transform::{Transform, TransformError, Transformer, TransformerState};
 pub use pipeline::{OnError, Pipeline, Step};
+pub use sink::{Route, Sink};
+pub use step_names::StepNames;
 pub use topic::{Compact, Topic, TypePattern};
 pub use topology::{Topology, TopologyError};

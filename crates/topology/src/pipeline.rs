@@ -1,8 +1,10 @@
-//! A pipeline: inputs, steps in order, one output topic, and what happens to an event that fails.
+//! A pipeline: inputs, a tree of steps, the topics it writes, and what happens to an event that fails.
 
-use riverrun_event::{NameError, OperatorName, PipelineName, TopicName};
+use riverrun_event::{OperatorName, PipelineName, TopicName};
 
 use crate::operators::Operator;
+use crate::operators::branch::Arm;
+use crate::sink::Sink;
 
 /// A declared pipeline.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,8 +15,8 @@ pub struct Pipeline {
     pub from: Vec<TopicName>,
     /// What happens to an event, in order.
     pub steps: Vec<Step>,
-    /// Where the outcome goes.
-    pub to: TopicName,
+    /// Where an event goes that comes to the end of the steps; there is none when every event leaves in a branch.
+    pub to: Option<Sink>,
     /// What happens to an event that fails.
     pub on_error: OnError,
 }
@@ -28,18 +30,89 @@ pub struct Step {
     pub operator: Operator,
 }
 
-impl Step {
-    /// The name a step has that states none: `<verb>-<n>`, n counting the steps of that verb from 1, for example `filter-2`;
-    /// a transform is named after its transformer. `earlier` are the steps before it.
-    ///
-    /// # Errors
-    /// [`NameError`] when a transformer's name cannot name an operator; such a step needs a name of its own.
-    pub fn default_name(operator: &Operator, earlier: &[Self]) -> Result<OperatorName, NameError> {
-        if let Operator::Transform(transform) = operator {
-            return OperatorName::new(&transform.transformer_name);
+impl Pipeline {
+    /// Every step in the order of the document: a step before those within it.
+    #[must_use]
+    pub fn all_steps(&self) -> Vec<&Step> {
+        let mut all = Vec::new();
+        gather(&self.steps, &mut all);
+        all
+    }
+
+    /// Every step, to change its operator.
+    pub(crate) fn each_step_mut(&mut self, change: &mut dyn FnMut(&mut Operator)) {
+        each_mut(&mut self.steps, change);
+    }
+
+    /// Every topic it reads: those it begins with, then those that come in later.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<&TopicName> {
+        let merged = self.all_steps().into_iter().filter_map(|step| match &step.operator {
+            Operator::Merge(merge) => Some(&merge.from),
+            _ => None,
+        });
+        self.from.iter().chain(merged).collect()
+    }
+
+    /// Every place where events leave it, in the order of the document, its own end last.
+    #[must_use]
+    pub fn sinks(&self) -> Vec<&Sink> {
+        let arms = self.all_steps().into_iter().flat_map(|step| step.operator.arms());
+        arms.filter_map(|arm| arm.to.as_ref()).chain(&self.to).collect()
+    }
+
+    /// Every topic it may write, each once, in order.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<&TopicName> {
+        let mut outputs: Vec<&TopicName> = Vec::new();
+        for topic in self.sinks().into_iter().flat_map(Sink::topics) {
+            if !outputs.contains(&topic) {
+                outputs.push(topic);
+            }
         }
-        let same = earlier.iter().filter(|step| step.operator.verb() == operator.verb()).count();
-        OperatorName::new(&format!("{}-{}", operator.verb(), same + 1))
+        outputs
+    }
+}
+
+impl Operator {
+    /// The ways of a branch; other operators have none.
+    #[must_use]
+    pub fn arms(&self) -> &[Arm] {
+        match self {
+            Self::Branch(branch) => &branch.arms,
+            _ => &[],
+        }
+    }
+
+    /// The steps within it, in order.
+    pub(crate) fn inner(&self) -> impl Iterator<Item = &[Step]> {
+        let merged = match self {
+            Self::Merge(merge) => Some(merge.steps.as_slice()),
+            _ => None,
+        };
+        self.arms().iter().map(|arm| arm.steps.as_slice()).chain(merged)
+    }
+
+    fn inner_mut(&mut self) -> Vec<&mut Vec<Step>> {
+        match self {
+            Self::Branch(branch) => branch.arms.iter_mut().map(|arm| &mut arm.steps).collect(),
+            Self::Merge(merge) => vec![&mut merge.steps],
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn gather<'s>(steps: &'s [Step], all: &mut Vec<&'s Step>) {
+    for step in steps {
+        all.push(step);
+        step.operator.inner().for_each(|inner| gather(inner, all));
+    }
+}
+
+fn each_mut(steps: &mut [Step], change: &mut dyn FnMut(&mut Operator)) {
+    for step in steps {
+        change(&mut step.operator);
+        step.operator.inner_mut().into_iter().for_each(|inner| each_mut(inner, change));
     }
 }
 

@@ -56,14 +56,15 @@ impl Topology {
     /// Registers a transformer wherever the topology names it; false when it is named nowhere.
     pub fn register(&mut self, name: &str, transformer: &Arc<dyn Transformer>) -> bool {
         let mut used = false;
-        for step in self.pipelines.values_mut().flat_map(|pipeline| &mut pipeline.steps) {
-            if let Operator::Transform(transform) = &mut step.operator
+        let mut register = |operator: &mut Operator| {
+            if let Operator::Transform(transform) = operator
                 && transform.transformer_name == name
             {
                 transform.transformer = Some(Arc::clone(transformer));
                 used = true;
             }
-        }
+        };
+        self.pipelines.values_mut().for_each(|pipeline| pipeline.each_step_mut(&mut register));
         used
     }
 
@@ -76,6 +77,7 @@ impl Topology {
     /// How many tasks a pipeline has: the most partitions among its inputs.
     #[must_use]
     pub fn task_count(&self, pipeline: &Pipeline) -> u32 {
-        pipeline.from.iter().filter_map(|topic| self.topics.get(topic)).map(|topic| topic.partitions).max().unwrap_or(0)
+        let declared = pipeline.inputs().into_iter().filter_map(|topic| self.topics.get(topic));
+        declared.map(|topic| topic.partitions).max().unwrap_or(0)
     }
 }

@@ -31,7 +31,7 @@ enum End {
 /// Both kinds of start.
 pub(crate) fn starts(plan: &Plan, place: &Place) -> Result<Vec<Start>, Failure> {
     println!("\n== start to first event");
-    let fill = Load { events: plan.events(500_000), batch: 100 };
+    let fill = Load { events: plan.events(1_000_000), batch: 100 };
     let bare_ms = bare(plan, place)?;
     let mut rows = Vec::new();
     for (what, end) in [("after a clean stop", End::Stopped), ("after kill -9 under load", End::Killed)] {

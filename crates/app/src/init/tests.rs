@@ -34,11 +34,12 @@ fn run(app: &App, data: impl Iterator<Item = String>) -> Vec<String> {
         event.data = Some(Bytes::from(data));
         let mut draft = Draft::new(event, Time::EPOCH);
         for step in &pipeline.steps {
-            let mut context = StepContext { models: &mut Nothing, state: &mut Nothing };
+            let mut peeked = Vec::new();
+            let mut context = StepContext { models: &mut Nothing, state: &mut Nothing, peeked: &mut peeked };
             match step.operator.apply(&step.name, &mut draft, &mut context).unwrap() {
                 Flow::Pass => {}
                 Flow::Drop => return None,
-                Flow::Replace(_) => panic!("the proposed steps replace nothing"),
+                Flow::Replace(_) | Flow::Enter(_) => panic!("the proposed steps replace nothing"),
             }
         }
         let data = draft.into_event().data.unwrap();

@@ -7,6 +7,7 @@ use riverrun_event::AppName;
 use riverrun_event::limits::Limits;
 
 use super::At;
+use super::fragment::Fragments;
 use super::model::ModelPart;
 use super::pipeline::PipelinePart;
 use super::reader::Reader;
@@ -31,6 +32,7 @@ pub(crate) struct Parts {
     pub(crate) defaults: Defaults,
     pub(crate) topics: Vec<TopicPart>,
     pub(crate) models: Vec<ModelPart>,
+    pub(crate) fragments: Fragments,
     pub(crate) pipelines: Vec<PipelinePart>,
 }
 
@@ -54,7 +56,9 @@ pub(crate) fn app(reader: &mut Reader<'_>, node: &Node) -> Option<Parts> {
     let (tokens, hosts) = access.unwrap_or_default();
     let topics = fields.get("topics").map(|node| reader.topics(node, &defaults)).unwrap_or_default();
     let models = fields.get("models").map(|node| reader.models(node)).unwrap_or_default();
-    let pipelines = fields.get("pipelines").map(|node| reader.pipelines(node, defaults.on_error)).unwrap_or_default();
+    let fragments = fields.get("fragments").map(|node| reader.fragments(node)).unwrap_or_default();
+    let pipelines = fields.get("pipelines").map(|node| reader.pipelines(node, &fragments, defaults.on_error));
+    let pipelines = pipelines.unwrap_or_default();
     let app = app.map(|name| name.value);
     Some(Parts {
         app,
@@ -69,6 +73,7 @@ pub(crate) fn app(reader: &mut Reader<'_>, node: &Node) -> Option<Parts> {
         defaults,
         topics,
         models,
+        fragments,
         pipelines,
     })
 }

@@ -1,11 +1,15 @@
 //! From the tree to typed parts. Every reader reports what it cannot take and goes on, so that all mistakes come out at once.
 
 mod app;
+mod expand;
 mod expression;
+mod fragment;
 mod model;
+mod operator;
 mod pipeline;
 mod reader;
 mod settings;
+mod sink;
 mod step;
 mod substitution;
 mod topic;

@@ -1,61 +1,70 @@
-//! `pipelines`: inputs, steps in order, one output.
+//! `pipelines`: inputs, a tree of steps, outputs.
 
-use std::collections::HashMap;
-
-use riverrun_event::{ModelName, OperatorName, PipelineName, TopicName};
-use riverrun_topology::{OnError, Step};
+use riverrun_event::{PipelineName, TopicName};
+use riverrun_topology::{OnError, Operator, Step};
 
 use super::At;
+use super::expand::Expanded;
+use super::fragment::Fragments;
 use super::reader::Reader;
-use super::step::StepPart;
+use super::sink::SinkPart;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::fields;
-use crate::source::Span;
 use crate::yaml::{Entry, Node, Value};
 
 /// A declared pipeline. What could not be read is left out, and `is_whole` is false then.
 pub(crate) struct PipelinePart {
     pub(crate) name: At<PipelineName>,
     pub(crate) from: Vec<At<TopicName>>,
-    pub(crate) steps: Vec<Step>,
-    pub(crate) to: Option<At<TopicName>>,
+    /// Its steps and what they name.
+    pub(crate) expanded: Expanded,
+    pub(crate) to: Option<SinkPart>,
     pub(crate) on_error: Option<OnError>,
-    /// The models its snapshots name.
-    pub(crate) models: Vec<At<ModelName>>,
-    /// The transformers it names.
-    pub(crate) transformers: Vec<At<String>>,
     /// Whether everything in it could be read.
     pub(crate) is_whole: bool,
 }
 
-impl Reader<'_> {
-    pub(super) fn pipelines(&mut self, node: &Node, default: Option<OnError>) -> Vec<PipelinePart> {
-        let entries = self.named(node, "pipelines by name, such as `departures: { from: flights, to: departures }`");
-        entries.iter().filter_map(|entry| self.pipeline(entry, default)).collect()
+impl PipelinePart {
+    /// Every topic it reads.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &At<TopicName>> {
+        self.from.iter().chain(&self.expanded.merged)
     }
 
-    fn pipeline(&mut self, entry: &Entry, default: Option<OnError>) -> Option<PipelinePart> {
+    /// Every topic it writes.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &At<TopicName>> {
+        self.expanded.outputs.iter().chain(self.to.iter().flat_map(|to| &to.topics))
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn pipelines(
+        &mut self,
+        node: &Node,
+        fragments: &Fragments,
+        default: Option<OnError>,
+    ) -> Vec<PipelinePart> {
+        let entries = self.named(node, "pipelines by name, such as `departures: { from: flights, to: departures }`");
+        entries.iter().filter_map(|entry| self.pipeline(entry, fragments, default)).collect()
+    }
+
+    fn pipeline(&mut self, entry: &Entry, fragments: &Fragments, default: Option<OnError>) -> Option<PipelinePart> {
         let before = self.diagnostics.len();
         let name = self.key_name(&entry.name, entry.name_span, "a pipeline", PipelineName::new);
         let fields = self.fields(&entry.node, entry.name_span, &fields::PIPELINE)?;
         let from = fields.require(self, "from").map(|node| self.inputs(node)).unwrap_or_default();
-        let steps = fields.get("steps").map(|node| self.steps(node)).unwrap_or_default();
-        let to = fields.require(self, "to").and_then(|node| self.name(node, "a topic", TopicName::new));
+        let place = format!("pipelines.{}.steps", entry.name);
+        let steps = fields.get("steps").map(|node| self.steps(node, &place)).unwrap_or_default();
+        let expanded = self.expand(&steps, fragments, &place);
+        // Where events can leave in a branch, only the whole graph tells whether all of them do.
+        if !has_exit(&expanded.steps) {
+            let _ = fields.require(self, "to");
+        }
+        let to = fields.entry("to").filter(|entry| !matches!(entry.node.value, Value::Null));
+        let to = to.and_then(|entry| self.sink(entry));
         let on_error = fields.get("on_error").and_then(|node| self.on_error(node)).or(default);
-        let mut part = PipelinePart {
-            name: name?,
-            from,
-            steps: Vec::new(),
-            to,
-            on_error,
-            models: steps.iter().flat_map(|step| step.models.clone()).collect(),
-            transformers: steps.iter().filter_map(|step| step.transformer.clone()).collect(),
-            is_whole: false,
-        };
-        part.steps = self.named_steps(steps);
-        part.is_whole = self.diagnostics.len() == before;
-        Some(part)
+        let is_whole = self.diagnostics.len() == before && expanded.is_whole;
+        Some(PipelinePart { name: name?, from, expanded, to, on_error, is_whole })
     }
 
     fn inputs(&mut self, node: &Node) -> Vec<At<TopicName>> {
@@ -92,27 +101,12 @@ impl Reader<'_> {
                 .map_or_else(|| "unknown".to_owned(), |near| format!("did you mean `{near}`?"))),
         })
     }
+}
 
-    /// Gives every step its name, its own or the default.
-    fn named_steps(&mut self, parts: Vec<StepPart>) -> Vec<Step> {
-        let mut places: HashMap<OperatorName, Span> = HashMap::new();
-        for name in parts.iter().filter_map(|part| part.name.as_ref()) {
-            if let Some(first) = places.insert(name.value.clone(), name.span) {
-                self.report(
-                    Diagnostic::error(codes::DUPLICATE, name.span, format!("two steps are named `{}`", name.value))
-                        .note("the second one")
-                        .label(first, "the first one")
-                        .help("a step's name owns its state; give each its own"),
-                );
-            }
-        }
-        let mut steps = Vec::new();
-        for StepPart { name, operator, .. } in parts {
-            let Some(operator) = operator else { continue };
-            // A transformer's name was read as an operator's, so the default always is one.
-            let name = name.map(|name| name.value).or_else(|| Step::default_name(&operator, &steps).ok());
-            steps.extend(name.map(|name| Step { name, operator }));
-        }
-        steps
-    }
+fn has_exit(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match &step.operator {
+        Operator::Branch(branch) => branch.arms.iter().any(|arm| arm.to.is_some() || has_exit(&arm.steps)),
+        Operator::Merge(merge) => has_exit(&merge.steps),
+        _ => false,
+    })
 }

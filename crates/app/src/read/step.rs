@@ -1,33 +1,73 @@
-//! One step of a pipeline: exactly one verb, and perhaps a name.
+//! One step: exactly one verb, and perhaps a name. Steps can hold steps; a list of them is read the same wherever it stands.
 
-use riverrun_event::{ModelName, OperatorName};
-use riverrun_topology::document::Path;
-use riverrun_topology::operators::{filter, remove, rename, set, snapshot, transform};
+use riverrun_event::{ModelName, OperatorName, TopicName};
+use riverrun_topology::operators::{filter, peek, remove, rename, select_key, set, snapshot, transform};
 use riverrun_topology::{Expression, Operator};
 
 use super::At;
 use super::reader::{Fields, Reader};
+use super::sink::SinkPart;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::fields;
 use crate::source::Span;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Entry, Node, Value};
 
 /// A step as far as it could be read.
 pub(super) struct StepPart {
     pub(super) name: Option<At<OperatorName>>,
-    pub(super) operator: Option<Operator>,
+    /// Where it stands, as a path of the file.
+    pub(super) place: String,
+    /// Its first word.
+    pub(super) span: Span,
+    pub(super) does: Option<Does>,
     pub(super) models: Vec<At<ModelName>>,
     pub(super) transformer: Option<At<String>>,
 }
 
-/// The verbs, one file each in `topology/src/operators`.
-const VERBS: [&str; 6] = ["filter", "set", "remove", "rename", "snapshot", "transform"];
+/// What a step does.
+pub(super) enum Does {
+    Operator(Operator),
+    Branch(Vec<WayPart>),
+    Merge { from: At<TopicName>, steps: Vec<StepPart> },
+    Use(At<OperatorName>),
+}
+
+/// One way of a branch.
+pub(super) struct WayPart {
+    /// None of its own for the default.
+    pub(super) name: Option<At<OperatorName>>,
+    pub(super) place: String,
+    pub(super) when: Option<Expression>,
+    pub(super) steps: Vec<StepPart>,
+    pub(super) to: Option<SinkPart>,
+}
+
+/// The verbs: the operators, one file each in `topology/src/operators`, and `use`.
+const VERBS: [&str; 13] = [
+    "filter",
+    "set",
+    "map",
+    "flat_map",
+    "remove",
+    "rename",
+    "snapshot",
+    "transform",
+    "select_key",
+    "branch",
+    "merge",
+    "peek",
+    "use",
+];
 
 impl Reader<'_> {
-    pub(super) fn steps(&mut self, node: &Node) -> Vec<StepPart> {
+    /// The steps of a list at `place`.
+    pub(super) fn steps(&mut self, node: &Node, place: &str) -> Vec<StepPart> {
         match &node.value {
-            Value::List(items) => items.iter().filter_map(|item| self.step(item)).collect(),
+            Value::List(items) => {
+                let placed = items.iter().enumerate();
+                placed.filter_map(|(index, item)| self.step(item, format!("{place}[{index}]"))).collect()
+            }
             Value::Null => Vec::new(),
             _ => {
                 let message = format!("`steps` takes a list, found {}", node.kind());
@@ -41,18 +81,18 @@ impl Reader<'_> {
         }
     }
 
-    fn step(&mut self, node: &Node) -> Option<StepPart> {
+    fn step(&mut self, node: &Node, place: String) -> Option<StepPart> {
         let before = self.diagnostics.len();
-        let place = node.entries().first().map_or(node.span, |entry| entry.name_span);
-        let fields = self.fields(node, place, &fields::STEP)?;
+        let first = node.entries().first().map_or(node.span, |entry| entry.name_span);
+        let fields = self.fields(node, first, &fields::STEP)?;
         let name = fields.get("name").and_then(|node| self.name(node, "a step", OperatorName::new));
         let verbs: Vec<&'static str> = VERBS.into_iter().filter(|verb| fields.get(verb).is_some()).collect();
-        let mut part = StepPart { name, operator: None, models: Vec::new(), transformer: None };
+        let mut part = StepPart { name, place, span: first, does: None, models: Vec::new(), transformer: None };
         if let [verb] = *verbs {
-            part.operator = self.operator(verb, &fields, &mut part.models, &mut part.transformer);
+            part.does = self.verb(verb, &fields, &mut part);
         } else if verbs.is_empty() && self.diagnostics.len() == before {
             self.report(
-                Diagnostic::error(codes::STEP, place, "a step without a verb")
+                Diagnostic::error(codes::STEP, first, "a step without a verb")
                     .note("does nothing")
                     .help(format!("a step says one of {}", VERBS.map(|verb| format!("`{verb}`")).join(", "))),
             );
@@ -60,7 +100,7 @@ impl Reader<'_> {
             self.several_verbs(&fields, first, second);
             // What stands behind each verb is still read, for its own mistakes.
             for verb in verbs {
-                let _ = self.operator(verb, &fields, &mut part.models, &mut part.transformer);
+                let _ = self.verb(verb, &fields, &mut part);
             }
         }
         Some(part)
@@ -77,27 +117,34 @@ impl Reader<'_> {
         );
     }
 
-    fn operator(
-        &mut self,
-        verb: &str,
-        fields: &Fields<'_>,
-        models: &mut Vec<At<ModelName>>,
-        transformer: &mut Option<At<String>>,
-    ) -> Option<Operator> {
+    fn verb(&mut self, verb: &str, fields: &Fields<'_>, part: &mut StepPart) -> Option<Does> {
         let entry = fields.entry(verb)?;
+        match verb {
+            "branch" => self.branch(entry, &part.place).map(Does::Branch),
+            "merge" => self.merge(entry, &part.place),
+            "use" => self.name(&entry.node, "a fragment", OperatorName::new).map(Does::Use),
+            _ => self.operator(verb, entry, part).map(Does::Operator),
+        }
+    }
+
+    fn operator(&mut self, verb: &str, entry: &Entry, part: &mut StepPart) -> Option<Operator> {
         let node = &entry.node;
         match verb {
             "filter" => self.expression(node).map(|condition| Operator::Filter(filter::Filter { condition })),
             "set" => self.set(node, entry.name_span).map(|fields| Operator::Set(set::Set { fields })),
+            "map" => self.map(node, entry.name_span).map(Operator::Map),
+            "flat_map" => self.flat_map(node, entry.name_span).map(Operator::FlatMap),
             "remove" => self.remove(node).map(|fields| Operator::Remove(remove::Remove { fields })),
             "rename" => self.rename(node, entry.name_span).map(|fields| Operator::Rename(rename::Rename { fields })),
+            "select_key" => self.expression(node).map(|key| Operator::SelectKey(select_key::SelectKey { key })),
+            "peek" => self.expression(node).map(|value| Operator::Peek(peek::Peek { value })),
             "snapshot" => {
-                let taken = self.snapshot(node, entry.name_span, models)?;
+                let taken = self.snapshot(node, entry.name_span, &mut part.models)?;
                 Some(Operator::Snapshot(snapshot::Snapshot { models: taken }))
             }
             _ => {
                 let name = self.transformer(node, entry.name_span)?;
-                *transformer = Some(At { value: name.value.to_string(), span: name.span });
+                part.transformer = Some(At { value: name.value.to_string(), span: name.span });
                 Some(Operator::Transform(transform::Transform {
                     transformer_name: name.value.to_string(),
                     transformer: None,
@@ -106,80 +153,51 @@ impl Reader<'_> {
         }
     }
 
-    fn set(&mut self, node: &Node, place: Span) -> Option<Vec<(Path, Expression)>> {
-        self.some_entries(node, place, "fields and what they get, such as `data.total: data.price * 2`")?;
-        let read = node.entries().iter().filter_map(|entry| {
-            let path = self.path_text(&entry.name, entry.name_span);
-            let expression = self.expression(&entry.node);
-            path.zip(expression)
-        });
-        Some(read.collect())
+    fn branch(&mut self, entry: &Entry, place: &str) -> Option<Vec<WayPart>> {
+        let expected = "ways and their conditions, such as `big: { when: data.total > 1000, to: big-orders }`";
+        self.some_entries(&entry.node, entry.name_span, expected)?;
+        let mut ways: Vec<WayPart> = entry.node.entries().iter().filter_map(|way| self.way(way, place)).collect();
+        // Wherever it is written, the default takes what the others leave.
+        ways.sort_by_key(|way| way.name.is_none());
+        Some(ways)
     }
 
-    fn rename(&mut self, node: &Node, place: Span) -> Option<Vec<(Path, Path)>> {
-        self.some_entries(node, place, "fields and their new places, such as `data.dest: data.destination`")?;
-        let read = node.entries().iter().filter_map(|entry| {
-            let from = self.path_text(&entry.name, entry.name_span);
-            let to = self.path(&entry.node);
-            from.zip(to)
-        });
-        Some(read.collect())
-    }
-
-    fn remove(&mut self, node: &Node) -> Option<Vec<Path>> {
-        if matches!(&node.value, Value::List(items) if items.is_empty()) {
-            let diagnostic = Diagnostic::error(codes::VALUE, node.span, "`remove` names no field").note("empty");
-            self.report(diagnostic.help("name a field such as data.year, or drop the step"));
-            return None;
-        }
-        Some(node.one_or_many().iter().filter_map(|item| self.path(item)).collect())
-    }
-
-    fn snapshot(
-        &mut self,
-        node: &Node,
-        place: Span,
-        models: &mut Vec<At<ModelName>>,
-    ) -> Option<Vec<snapshot::SnapshotModel>> {
-        self.some_entries(node, place, "models and their keys, such as `plane: { key: data.tailnum }`")?;
-        let mut taken = Vec::new();
-        for entry in node.entries() {
-            let model = self.key_name(&entry.name, entry.name_span, "a model", ModelName::new);
-            models.extend(model.clone());
-            let Some(fields) = self.fields(&entry.node, entry.name_span, &fields::SNAPSHOT_MODEL) else { continue };
-            let key = fields.require(self, "key").and_then(|node| self.expression(node));
-            let place = match fields.get("as") {
-                Some(node) => self.path(node),
-                None => Path::from_segments(vec!["snapshot".into(), entry.name.as_str().into()]),
-            };
-            if let (Some(model), Some(key), Some(place)) = (model, key, place) {
-                taken.push(snapshot::SnapshotModel { model: model.value, key, place });
-            }
-        }
-        Some(taken)
-    }
-
-    fn transformer(&mut self, node: &Node, place: Span) -> Option<At<OperatorName>> {
-        let node = match &node.value {
-            Value::Mapping(_) => self.fields(node, place, &fields::TRANSFORM)?.require(self, "name")?,
-            _ => node,
+    fn way(&mut self, entry: &Entry, place: &str) -> Option<WayPart> {
+        let is_default = entry.name == "default";
+        let place = format!("{place}.branch.{}", entry.name);
+        let name = if is_default {
+            None
+        } else {
+            Some(self.key_name(&entry.name, entry.name_span, "a way of a branch", OperatorName::new)?)
         };
-        self.name(node, "a transformer", OperatorName::new)
+        let fields = self.fields(&entry.node, entry.name_span, &fields::WAY)?;
+        let when = match fields.get("when") {
+            Some(node) if is_default => {
+                let message = "`default` takes what the other ways leave, so it has no condition";
+                self.report(
+                    Diagnostic::error(codes::VALUE, node.span, message)
+                        .note("not here")
+                        .help("give the way another name, or drop its `when`"),
+                );
+                return None;
+            }
+            None if is_default => None,
+            _ => Some(fields.require(self, "when").and_then(|node| self.expression(node))?),
+        };
+        let steps = fields.get("steps").map(|node| self.steps(node, &format!("{place}.steps"))).unwrap_or_default();
+        let to = fields.entry("to").and_then(|entry| self.sink(entry));
+        Some(WayPart { name, place, when, steps, to })
     }
 
-    /// Reports a verb that has nothing behind it.
-    fn some_entries(&mut self, node: &Node, place: Span, expected: &str) -> Option<()> {
-        match &node.value {
-            Value::Mapping(entries) if !entries.is_empty() => Some(()),
-            Value::Null | Value::Mapping(_) => {
-                let message = format!("expected {expected}, found nothing");
-                self.report(Diagnostic::error(codes::WRONG_KIND, place, message).note("nothing follows"));
-                None
-            }
-            _ => {
-                self.wrong_kind(node, expected);
-                None
-            }
+    fn merge(&mut self, entry: &Entry, place: &str) -> Option<Does> {
+        let place = format!("{place}.merge.steps");
+        if let Value::Scalar(_) = &entry.node.value {
+            let from = self.name(&entry.node, "a topic", TopicName::new)?;
+            return Some(Does::Merge { from, steps: Vec::new() });
         }
+        let fields = self.fields(&entry.node, entry.name_span, &fields::MERGE)?;
+        let from = fields.require(self, "from").and_then(|node| self.name(node, "a topic", TopicName::new));
+        let steps = fields.get("steps").map(|node| self.steps(node, &place)).unwrap_or_default();
+        Some(Does::Merge { from: from?, steps })
     }
 }

@@ -93,7 +93,13 @@ pub(crate) static GIVEN: Section = Section {
         field("source", Takes::Text("text"), "`/http`, of a CloudEvent `/test`", "Its source.", "source: /shop"),
         field("type", Takes::Text("text"), "the topic's name", "Its type.", "type: order.placed"),
         field("subject", Takes::Text("text"), "none", "Its subject.", "subject: ada"),
-        field("time", Takes::Text("text"), "the topic's `time`, else the clock", "Its time.", "time: 2026-03-01T12:00:00Z"),
+        field(
+            "time",
+            Takes::Text("text"),
+            "the topic's `time`, else the clock",
+            "Its time.",
+            "time: 2026-03-01T12:00:00Z",
+        ),
         field("key", Takes::Text("text"), "the topic's `key`, else `subject`", "Its `partitionkey`.", "key: ada"),
         field("content_type", Takes::Text("text"), "JSON", "The media type of its data.", "content_type: text/csv"),
         field(
@@ -103,7 +109,13 @@ pub(crate) static GIVEN: Section = Section {
             "Further attributes.",
             "attributes: { correlationid: c-1 }",
         ),
-        field("refused", Takes::Text("code"), "it is accepted", "The door refuses it with this error.", "refused: RR0134"),
+        field(
+            "refused",
+            Takes::Text("code"),
+            "it is accepted",
+            "The door refuses it with this error.",
+            "refused: RR0134",
+        ),
     ],
 };
 
@@ -148,6 +160,12 @@ pub(crate) static DEAD_LETTER: Section = Section {
         field("id", Takes::Text("text"), "-", "The id of the event.", "id: o-1"),
         field("key", Takes::Text("text or `null`"), "-", "The key of the event.", "key: ada"),
         field("data", Takes::Text("any YAML value"), "-", "The data of the event, all of it.", "data: { total: null }"),
-        field("contains", Takes::Text("any YAML value"), "-", "A part of the event's data.", "contains: { total: null }"),
+        field(
+            "contains",
+            Takes::Text("any YAML value"),
+            "-",
+            "A part of the event's data.",
+            "contains: { total: null }",
+        ),
     ],
 };

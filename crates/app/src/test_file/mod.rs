@@ -19,7 +19,7 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::ProcessEnvironment;
 use crate::read::Reader;
-use crate::source::{Source, Span};
+use crate::source::{Source, Sources, Span};
 use crate::yaml::{self, Node, Value};
 
 /// The tests of one file.
@@ -182,10 +182,9 @@ impl TestFile {
     /// Every mistake in it.
     pub fn parse(text: &str, path: impl AsRef<Path>, topology: &Topology) -> Result<Self, Diagnostics> {
         let source = Source::new(path.as_ref(), text);
-        let folder = path.as_ref().parent().map(Path::to_path_buf).unwrap_or_default();
         let (root, mut found) = yaml::parse(&source);
-        let environment = ProcessEnvironment { folder };
-        let mut reader = Reader::new(&source, &environment);
+        let (sources, environment) = (Sources::new(source.clone()), ProcessEnvironment::new(path.as_ref()));
+        let mut reader = Reader::new(&sources, &environment);
         let tests = root.map(|root| tests(&mut reader, topology, &root)).unwrap_or_default();
         found.append(&mut reader.diagnostics);
         let diagnostics = Diagnostics::new(source.clone(), Vec::new(), found);
@@ -194,7 +193,7 @@ impl TestFile {
 }
 
 fn tests(reader: &mut Reader<'_>, topology: &Topology, root: &Node) -> Vec<Test> {
-    let first_line = Span::new(0, reader.source.text().lines().next().map_or(0, str::len));
+    let first_line = Span::new(0, reader.sources.first().text().lines().next().map_or(0, str::len));
     let Some(fields) = reader.fields(root, first_line, &fields::FILE) else { return Vec::new() };
     let Some(node) = fields.require(reader, "tests") else { return Vec::new() };
     let entries = reader.named(node, "tests by name, such as `an order is billed: { given: [...], expect: {...} }`");

@@ -44,6 +44,9 @@ fn fragment() -> impl Strategy<Value = String> {
         "\t",
         "secret: x",
         "snapshot: { m: { key: data.k } }",
+        "fragments: { f: [use: f] }\n",
+        "branch: { b: { when: data.x, to: v } }",
+        "merge: t",
         "7d",
     ];
     proptest::collection::vec(proptest::sample::select(pieces.to_vec()), 0..40).prop_map(|pieces| pieces.concat())

@@ -58,10 +58,21 @@ fn every_example_of_the_reference_is_accepted() {
                 "riverrun.yaml" => format!("app: a\n{example}"),
                 "topics.<name>" => format!("app: a\ntopics: {{ t: {{ {example} }} }}"),
                 "topics.<name>.retention" => format!("app: a\ntopics: {{ t: {{ retention: {{ {example} }} }} }}"),
+                "topics.<name>.compact" => format!("app: a\ntopics: {{ t: {{ compact: {{ {example} }} }} }}"),
                 "models.<name>" => format!("app: a\nmodels: {{ m: {{ {example} }} }}"),
                 "pipelines.<name>" => format!("app: a\npipelines: {{ p: {{ {example} }} }}"),
                 "pipelines.<name>.steps[].snapshot.<model>" => {
                     format!("app: a\npipelines: {{ p: {{ steps: [snapshot: {{ m: {{ {example} }} }}] }} }}")
+                }
+                "pipelines.<name>.to" => format!("app: a\npipelines: {{ p: {{ to: {{ {example} }} }} }}"),
+                "pipelines.<name>.steps[].flat_map" => {
+                    format!("app: a\npipelines: {{ p: {{ steps: [flat_map: {{ {example} }}] }} }}")
+                }
+                "pipelines.<name>.steps[].branch.<way>" => {
+                    format!("app: a\npipelines: {{ p: {{ steps: [branch: {{ big: {{ {example} }} }}] }} }}")
+                }
+                "pipelines.<name>.steps[].merge" => {
+                    format!("app: a\npipelines: {{ p: {{ steps: [merge: {{ {example} }}] }} }}")
                 }
                 "pipelines.<name>.steps[]" | "pipelines.<name>.steps[].transform" => {
                     format!("app: a\npipelines: {{ p: {{ steps: [{{ {example} }}] }} }}")

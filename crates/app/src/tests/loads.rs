@@ -84,6 +84,50 @@ fn every_field_is_taken() {
 }
 
 #[test]
+fn fragments_are_put_where_they_are_used() {
+    let app = load(
+        r#"
+app: shop
+topics: { orders: , returns: }
+fragments:
+  clean: [{ remove: data.card }, { use: priced }, { remove: data.note }]
+  priced:
+    - set: { data.total: data.price * data.count }
+    - branch: { big: { when: data.total > 1000, steps: [{ filter: data.paid }] } }
+pipelines:
+  p:
+    from: orders
+    steps:
+      - use: clean
+      - branch:
+          default: { steps: [use: priced] }
+          odd: { when: data.total < 0, steps: [{ name: mine, use: priced }, filter: data.x], to: odd }
+      - { use: priced }
+      - merge: { from: returns, steps: [use: priced] }
+    to: { route: data.region, topics: [eu, us], default: rest }
+"#,
+    )
+    .unwrap_or_else(|all| panic!("{all}"));
+    assert!(app.warnings.is_empty(), "{}", app.warnings);
+    let pipeline = app.topology.pipelines.values().next().unwrap();
+    let names: Vec<&str> = pipeline.all_steps().into_iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(
+        names.join(" "),
+        "clean.remove-1 clean.priced.set-1 clean.priced.branch-1 clean.priced.filter-1 clean.remove-2 branch-1 mine.set-1 \
+         mine.branch-1 mine.filter-1 filter-1 priced-2.set-1 priced-2.branch-1 priced-2.filter-1 priced-3.set-1 \
+         priced-3.branch-1 priced-3.filter-1 merge-1 priced-4.set-1 priced-4.branch-1 priced-4.filter-1"
+    );
+    let topics: Vec<&str> = app.topology.topics.keys().map(|name| name.as_str()).collect();
+    assert_eq!(topics, ["eu", "odd", "orders", "rest", "returns", "us"]);
+    let ways = pipeline.all_steps().into_iter().flat_map(|step| step.operator.arms());
+    let ways: Vec<&str> = ways.map(|arm| arm.name.as_str()).collect();
+    assert_eq!(
+        ways,
+        ["clean.priced.big", "odd", "branch-1.default", "mine.big", "priced-2.big", "priced-3.big", "priced-4.big"]
+    );
+}
+
+#[test]
 fn what_comes_from_outside_is_never_printed() {
     let app =
         load("app: a\ndata_dir: /x/${env:HIDDEN}\naccess: { tokens: [{ name: t, secret: '${env:HIDDEN}' }] }").unwrap();

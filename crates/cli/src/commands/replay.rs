@@ -15,7 +15,8 @@ use crate::terminal::{Ink, Terminal};
 const EXAMPLES: &str = "\
 A replay follows the order and the model versions the first run recorded, so it gives the same bytes. With --recompute \
 it takes models by event time alone: corrections that came late are then seen, and the outcome may differ. The \
-pipeline's own output and state are not touched.
+pipeline's own output and state are not touched. A pipeline that writes several topics is replayed into TOPIC.<topic> \
+for each of them.
 
 Examples:
   riverrun replay departures --to departures-2
@@ -31,7 +32,7 @@ pub(crate) struct ReplayArguments {
     /// Where to begin: beginning, or an RFC 3339 time of acceptance.
     #[arg(long, value_name = "PLACE", default_value = "beginning", value_parser = parse_from)]
     from: String,
-    /// The topic the outcome goes to.
+    /// The topic the outcome goes to; of a pipeline that writes several, the first part of their names.
     #[arg(long, value_name = "TOPIC", value_parser = parse_topic)]
     to: String,
     /// Take models by event time alone, late corrections included.
@@ -43,9 +44,22 @@ pub(crate) struct ReplayArguments {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Failed { error: ReplayError },
-    Done { done: bool, processed: u64, emitted: u64, dropped: u64, failed: u64 },
-    Progress { processed: u64, total: u64 },
+    Failed {
+        error: ReplayError,
+    },
+    Done {
+        done: bool,
+        processed: u64,
+        emitted: u64,
+        dropped: u64,
+        failed: u64,
+        #[serde(default)]
+        topics: Vec<String>,
+    },
+    Progress {
+        processed: u64,
+        total: u64,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,9 +130,10 @@ fn stopped() -> Failure {
 }
 
 fn show(terminal: &Terminal, arguments: &ReplayArguments, line: &Line) -> Result<(), Failure> {
-    let Line::Done { done: true, processed, emitted, dropped, failed } = line else {
+    let Line::Done { done: true, processed, emitted, dropped, failed, topics } = line else {
         return Err(Report::new("RR0404", "the server's answer to the replay does not say how it ended").into());
     };
+    let into = if topics.is_empty() { arguments.to.clone() } else { topics.join(", ") };
     let plural = |number: u64| if number == 1 { "" } else { "s" };
     let head = format!("replayed {} event{}", count(*processed), plural(*processed));
     if *processed == 0 {
@@ -127,14 +142,14 @@ fn show(terminal: &Terminal, arguments: &ReplayArguments, line: &Line) -> Result
     if *emitted + *dropped + *failed == 0 {
         return terminal.line(format_args!(
             "{} has been replayed into {} before; nothing was left to do (another --to replays it again)",
-            arguments.pipeline, arguments.to,
+            arguments.pipeline, into,
         ));
     }
     terminal.line(format_args!(
         "{} of {} into {}: {} record{} ({} dropped, {} failed)",
         terminal.out.paint(Ink::Strong, head),
         arguments.pipeline,
-        arguments.to,
+        into,
         count(*emitted),
         plural(*emitted),
         count(*dropped),

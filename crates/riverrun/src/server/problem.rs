@@ -55,7 +55,9 @@ impl IntoResponse for RouteError {
             Self::UnknownPipeline { .. } | Self::Replay(ReplayError::UnknownPipeline(_)) => {
                 ("RR0170", StatusCode::NOT_FOUND, "No such pipeline")
             }
-            Self::ReplayRequest(_) => ("RR0173", StatusCode::BAD_REQUEST, "The replay is not described"),
+            Self::ReplayRequest(_) | Self::Replay(ReplayError::TopicName { .. }) => {
+                ("RR0173", StatusCode::BAD_REQUEST, "The replay is not described")
+            }
             Self::Replay(ReplayError::TopicInUse(_)) => ("RR0174", StatusCode::CONFLICT, "The topic is in use"),
             Self::Replay(ReplayError::TopicHolds { .. }) => {
                 ("RR0177", StatusCode::CONFLICT, "The topic holds something else")

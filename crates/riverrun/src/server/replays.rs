@@ -38,7 +38,7 @@ struct Asked {
 #[serde(untagged)]
 enum Line {
     Progress { processed: u64, total: u64 },
-    Done { done: bool, processed: u64, emitted: u64, dropped: u64, failed: u64 },
+    Done { done: bool, processed: u64, emitted: u64, dropped: u64, failed: u64, topics: Vec<String> },
     Stopped { error: Stopped },
 }
 
@@ -81,7 +81,9 @@ fn line(replay: Replay) -> (Result<Bytes, serde_json::Error>, Option<Replay>) {
         Some(detail) => (Line::Stopped { error: Stopped { code: "RR0176", detail } }, None),
         None if finished => {
             let failed = counts.dead_letters + counts.skipped;
-            (Line::Done { done: true, processed, emitted: counts.emitted, dropped: counts.dropped, failed }, None)
+            let topics = replay.topics().iter().map(ToString::to_string).collect();
+            let (emitted, dropped) = (counts.emitted, counts.dropped);
+            (Line::Done { done: true, processed, emitted, dropped, failed, topics }, None)
         }
         None => (Line::Progress { processed, total }, Some(replay)),
     };

@@ -11,6 +11,7 @@ mod merge;
 pub mod store;
 #[cfg(test)]
 mod tests;
+mod untouched;
 pub mod version;
 
 pub use cache::VersionCache;
@@ -34,18 +35,20 @@ pub fn is_placed_by_key(topology: &Topology, model: &Model) -> bool {
 /// every look-up concerns an entity of the task's own partition. All inputs need the same number of partitions for that.
 #[must_use]
 pub fn is_own(topology: &Topology, pipeline: &Pipeline, model: &Model) -> bool {
-    let partitions = |topic| topology.topics.get(topic).map(|topic| topic.partitions);
-    pipeline.from.contains(&model.from)
+    let partitions = |topic: &TopicName| topology.topics.get(topic).map(|topic| topic.partitions);
+    let inputs = pipeline.inputs();
+    inputs.contains(&&model.from)
         && is_placed_by_key(topology, model)
-        && pipeline.from.iter().all(|input| partitions(input) == partitions(&model.from))
+        && inputs.iter().all(|input| partitions(*input) == partitions(&model.from))
         && look_ups(pipeline)
             .filter(|entry| entry.model == model.name)
-            .all(|entry| pipeline.from.iter().all(|input| is_key_of(topology, input, &entry.key)))
+            .all(|entry| inputs.iter().all(|input| is_key_of(topology, input, &entry.key)))
+        && untouched::is_untouched(pipeline, model)
 }
 
 /// The models that are looked up by the steps of a pipeline, in order.
 pub fn look_ups(pipeline: &Pipeline) -> impl Iterator<Item = &SnapshotModel> {
-    let models = pipeline.steps.iter().filter_map(|step| match &step.operator {
+    let models = pipeline.all_steps().into_iter().filter_map(|step| match &step.operator {
         Operator::Snapshot(snapshot) => Some(&snapshot.models),
         _ => None,
     });

@@ -13,6 +13,7 @@ use super::stepping::{READ_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from
 use super::{Gathered, Interruption, Work};
 use crate::metrics::Metrics;
 use crate::models::{Frontier, ModelStore};
+use crate::peeks::PeekLog;
 use crate::progress::Progress;
 
 /// How long a commit waits for models that are behind what was durable when its input was read. An update acknowledged before
@@ -30,6 +31,7 @@ pub(crate) struct Live {
     /// The tasks that keep those models; without one of them snapshots would silently grow old.
     pub(crate) model_tasks: Vec<(ModelName, Arc<Progress>)>,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) peek_log: PeekLog,
     pub(crate) metrics: Metrics,
     pub(crate) shutdown: watch::Receiver<bool>,
 }
@@ -88,6 +90,7 @@ impl Work for Live {
 
     fn committed(&self, task: &mut SteppingTask) {
         let counts = task.take_counts();
+        self.peek_log.write(self.label(), task.take_peeks());
         self.metrics.count(self.label(), counts);
         self.progress.update(task.ownership.task, counts, |progress| {
             progress.positions.clone_from(&task.positions);

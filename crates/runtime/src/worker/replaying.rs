@@ -79,6 +79,8 @@ impl Work for Replaying {
     fn committed(&self, task: &mut ReplayTask) {
         let task = &mut task.stepping;
         let counts = task.take_counts();
+        // The live run logged them.
+        drop(task.take_peeks());
         self.metrics.count(&self.label, counts);
         self.progress.update(task.ownership.task, counts, |progress| progress.positions.clone_from(&task.positions));
     }

@@ -13,7 +13,8 @@ use crate::dead_letter::dead_letter;
 use crate::metrics::Counts;
 use crate::models::{Feed, Frontier, Lookup, ModelStore, VersionCache, is_own, look_ups, lookup::OwnModels};
 use crate::overlay::{Overlay, SharedOverlay};
-use crate::step::{Outcome, Stepper};
+use crate::peeks::Peeks;
+use crate::step::{Outcome, Stepper, Written};
 
 /// Most bytes one task takes from one input partition for one commit: large enough to spread the cost of a sync, small enough
 /// that a commit stays far below the log's 4 MiB cycle.
@@ -35,6 +36,8 @@ pub(crate) struct SteppingTask {
     pub(crate) positions: BTreeMap<TopicPartition, Offset>,
     pub(crate) state: RefCell<Overlay>,
     pub(crate) counts: Counts,
+    /// What is to be logged after the next commit.
+    peeks: Peeks,
     pub(crate) last_accepted: Option<riverrun_event::Time>,
     own: OwnModels,
     cache: VersionCache,
@@ -49,18 +52,18 @@ pub(crate) enum Stepped {
 }
 
 impl Stepping {
-    /// Prepares a pipeline to write to `to`.
+    /// Prepares a pipeline; `written` says what is written in the place of each of its topics.
     pub(crate) fn new(
         topology: &Topology,
         pipeline: &Pipeline,
-        to: (TopicName, u32),
+        written: impl Fn(&TopicName) -> Written,
         models: Arc<ModelStore>,
         dead_letters: Option<TopicName>,
     ) -> Self {
         let app: &AppName = &topology.app;
         let own = used_models(pipeline).filter_map(|name| topology.models.get(name));
         let own = own.filter(|model| is_own(topology, pipeline, model)).cloned().map(Feed::new).collect();
-        Self { stepper: Stepper::new(app, pipeline, to.0, to.1), pipeline: pipeline.clone(), own, models, dead_letters }
+        Self { stepper: Stepper::new(app, pipeline, written), pipeline: pipeline.clone(), own, models, dead_letters }
     }
 
     /// The broadcast models the pipeline looks up.
@@ -88,6 +91,7 @@ impl Stepping {
             positions: assigned.positions,
             state: RefCell::new(Overlay::new(assigned.state)),
             counts: Counts::default(),
+            peeks: Peeks::default(),
             last_accepted: None,
             cache: VersionCache::default(),
         }
@@ -112,6 +116,8 @@ impl Stepping {
                     task.state.get_mut().keep();
                     task.counts.emitted += u64::try_from(outcome.records.len()).unwrap_or(u64::MAX);
                     task.counts.dropped += u64::from(outcome.records.is_empty());
+                    task.counts.peeked += u64::try_from(outcome.peeked.len()).unwrap_or(u64::MAX);
+                    task.peeks.add(&record.position, outcome.peeked);
                     commit.records.extend(outcome.records);
                 }
                 Err(StepError::Fatal(reason)) => return Err(Interruption::Restart(reason)),
@@ -141,7 +147,8 @@ impl Stepping {
         let cache = &mut task.cache;
         let mut models = Lookup { store: &self.models, frontier, own: &task.own, state: &task.state, cache };
         let mut state = SharedOverlay(&task.state);
-        self.stepper.step(record, &mut StepContext { models: &mut models, state: &mut state })
+        let mut peeked = Vec::new();
+        self.stepper.step(record, &mut StepContext { models: &mut models, state: &mut state, peeked: &mut peeked })
     }
 
     fn set_aside(&self, task: &mut SteppingTask, record: &Record, error: &EventError, commit: &mut TaskCommit) {
@@ -179,13 +186,18 @@ impl SteppingTask {
     pub(crate) fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.counts)
     }
+
+    /// What `peek` steps saw since the last call.
+    pub(crate) fn take_peeks(&mut self) -> Peeks {
+        std::mem::take(&mut self.peeks)
+    }
 }
 
 /// The tasks of a pipeline: task n reads partition n of each input that has one.
 pub(crate) fn task_inputs(topology: &Topology, pipeline: &Pipeline) -> Vec<TaskInputs> {
     let inputs = |task: u32| {
         let has = |topic: &&TopicName| topology.topics.get(*topic).is_some_and(|declared| task < declared.partitions);
-        let topics = pipeline.from.iter().filter(has);
+        let topics = pipeline.inputs().into_iter().filter(has);
         topics.map(|topic| TopicPartition::new(topic.clone(), Partition(task))).collect()
     };
     (0..topology.task_count(pipeline)).map(|task| TaskInputs { task: TaskId(task), inputs: inputs(task) }).collect()

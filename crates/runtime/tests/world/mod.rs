@@ -16,7 +16,7 @@ use riverrun_topology::*;
 pub const PARTITIONS: u32 = 4;
 
 /// Counts the orders of each account: doubled or lost state shows in its output.
-struct Count;
+pub struct Count;
 
 impl Transformer for Count {
     fn is_keyed(&self) -> bool {
@@ -79,7 +79,7 @@ pub fn topology(on_error: OnError) -> Topology {
     ];
     let name = PipelineName::new("scored").unwrap();
     let (from, to) = (vec![TopicName::new("orders").unwrap()], TopicName::new("scored").unwrap());
-    topology.pipelines.insert(name.clone(), Pipeline { name, from, steps, to, on_error });
+    topology.pipelines.insert(name.clone(), Pipeline { name, from, steps, to: Some(Sink::Topic(to)), on_error });
     topology
 }
 

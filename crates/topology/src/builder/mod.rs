@@ -1,14 +1,18 @@
 //! The Rust builder: gives the same [`Topology`] as an app file. Mistakes are collected and reported together by
 //! [`TopologyBuilder::build`], with their places written as in an app file.
 
+mod branch;
 mod pipeline;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use riverrun_event::{AppName, ModelName, NameError, PipelineName, TopicName};
 
+pub use branch::BranchBuilder;
 pub use pipeline::PipelineBuilder;
+pub use steps::{OfMerge, OfPipeline, OfWay, StepsBuilder};
 
 use crate::document::Path;
 use crate::expression::Expression;
@@ -103,13 +107,11 @@ impl TopologyBuilder {
         self
     }
 
-    /// Declares a pipeline. Its output topic is declared with the defaults unless that is done elsewhere.
+    /// Declares a pipeline. Its output topics are declared with the defaults unless that is done elsewhere.
     pub fn pipeline(mut self, name: &str, declare: impl FnOnce(PipelineBuilder<'_>) -> PipelineBuilder<'_>) -> Self {
         let place = format!("pipelines.{name}");
         let Some(name) = self.mistakes.named(|| place.clone(), PipelineName::new(name)) else { return self };
-        let Some(pipeline) = declare(PipelineBuilder::new(name.clone(), &mut self.mistakes)).finish() else {
-            return self;
-        };
+        let pipeline = pipeline::built(name.clone(), &mut self.mistakes, declare);
         if self.pipelines.insert(name, pipeline).is_some() {
             self.mistakes.add(place, "the pipeline is declared twice");
         }
@@ -125,7 +127,9 @@ impl TopologyBuilder {
             return Err(self.mistakes.0);
         };
         for pipeline in self.pipelines.values() {
-            self.topics.entry(pipeline.to.clone()).or_insert_with(|| Topic::new(pipeline.to.clone()));
+            for topic in pipeline.outputs() {
+                self.topics.entry(topic.clone()).or_insert_with(|| Topic::new(topic.clone()));
+            }
         }
         let topology = Topology { app, topics: self.topics, models: self.models, pipelines: self.pipelines };
         // What was left out because of a mistake would only be found missing again.
@@ -253,7 +257,10 @@ mod tests {
             .pipeline("departures", |pipeline| {
                 pipeline.from("planes").set("x", "1").filter("sise(data.x) > 1").to("departures")
             })
-            .pipeline("nowhere", |pipeline| pipeline.from("planes"))
+            .pipeline("shaped", |pipeline| {
+                let shaped = pipeline.from("planes").map([("a", "1"), ("a.b", "2")]);
+                shaped.branch(|branch| branch.when("big", "data.", |way| way.set("x", "1").to("Out")))
+            })
             .build()
             .unwrap_err();
         let found: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -266,7 +273,10 @@ mod tests {
                 "models.plane.when: `=` does not belong in an expression; compare with ==, at byte 7 of `data.x =`",
                 "pipelines.departures.steps[0].set: \"x\" is no field of the data; write data.name or data.part.name",
                 "pipelines.departures.steps[1].filter: there is no function sise(); did you mean size()?, at byte 0 of `sise(data.x) > 1`",
-                "pipelines.nowhere.to: the pipeline has no output topic; end it with .to(...)",
+                "pipelines.shaped.steps[0].map: a.b is a field of its own and an object with fields in it, or is given twice",
+                "pipelines.shaped.steps[1].branch.big.when: the expression ends too early; a value, a name or a closing bracket is missing, at byte 5 of `data.`",
+                "pipelines.shaped.steps[1].branch.big.steps[0].set: \"x\" is no field of the data; write data.name or data.part.name",
+                "pipelines.shaped.steps[1].branch.big.to: 'O' is not allowed in a name; use a-z, 0-9, '.', '_' and '-'",
             ]
         );
         assert_eq!(Topology::builder("Ü").build().unwrap_err().len(), 1);

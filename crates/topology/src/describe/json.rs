@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::expression::Expression;
 use crate::model::Model;
 use crate::operators::Operator;
-use crate::pipeline::Pipeline;
+use crate::operators::branch::Arm;
+use crate::pipeline::{Pipeline, Step};
+use crate::sink::Sink;
 use crate::topic::Topic;
 use crate::topology::Topology;
 
@@ -61,21 +63,49 @@ fn model(model: &Model) -> Value {
 }
 
 fn pipeline(topology: &Topology, pipeline: &Pipeline) -> Value {
-    let steps = pipeline.steps.iter().map(|step| {
+    json!({
+        "name": pipeline.name.as_str(),
+        "from": pipeline.from.iter().map(|topic| topic.as_str()).collect::<Vec<_>>(),
+        "steps": steps(&pipeline.steps),
+        "to": sink(pipeline.to.as_ref()),
+        "inputs": pipeline.inputs().into_iter().map(|topic| topic.as_str()).collect::<Vec<_>>(),
+        "outputs": pipeline.outputs().into_iter().map(|topic| topic.as_str()).collect::<Vec<_>>(),
+        "on_error": pipeline.on_error.word(),
+        "tasks": topology.task_count(pipeline),
+    })
+}
+
+fn steps(steps: &[Step]) -> Value {
+    let step = |step: &Step| {
         json!({
             "name": step.name.as_str(),
             "operator": step.operator.verb(),
             "does": parts(&step.operator),
             step.operator.verb(): operator(&step.operator),
         })
-    });
+    };
+    steps.iter().map(step).collect()
+}
+
+/// A topic's name, or an object for a choice of topics.
+fn sink(sink: Option<&Sink>) -> Value {
+    match sink {
+        None => Value::Null,
+        Some(Sink::Topic(topic)) => topic.as_str().into(),
+        Some(Sink::Route(route)) => json!({
+            "route": route.expression.source(),
+            "topics": route.topics.iter().map(|topic| topic.as_str()).collect::<Vec<_>>(),
+            "default": route.default.as_ref().map(|topic| topic.as_str()),
+        }),
+    }
+}
+
+fn way(arm: &Arm) -> Value {
     json!({
-        "name": pipeline.name.as_str(),
-        "from": pipeline.from.iter().map(|topic| topic.as_str()).collect::<Vec<_>>(),
-        "steps": steps.collect::<Vec<_>>(),
-        "to": pipeline.to.as_str(),
-        "on_error": pipeline.on_error.word(),
-        "tasks": topology.task_count(pipeline),
+        "name": arm.name.as_str(),
+        "when": source(arm.when.as_ref()),
+        "steps": steps(&arm.steps),
+        "to": sink(arm.to.as_ref()),
     })
 }
 
@@ -102,5 +132,16 @@ fn operator(operator: &Operator) -> Value {
             described.insert("registered".to_owned(), transform.transformer.is_some().into());
             described.into()
         }
+        Operator::Map(map) => {
+            map.fields().iter().map(|(name, source)| json!({ "field": name, "value": source.source() })).collect()
+        }
+        Operator::FlatMap(flat_map) => json!({
+            "each": flat_map.each.source(),
+            "as": flat_map.place.as_ref().map(ToString::to_string),
+        }),
+        Operator::SelectKey(select_key) => select_key.key.source().into(),
+        Operator::Peek(peek) => peek.value.source().into(),
+        Operator::Branch(branch) => branch.arms.iter().map(way).collect(),
+        Operator::Merge(merge) => json!({ "from": merge.from.as_str(), "steps": steps(&merge.steps) }),
     }
 }

@@ -7,6 +7,8 @@ mod text;
 use std::time::Duration;
 
 use crate::operators::Operator;
+use crate::operators::branch::Arm;
+use crate::sink::Sink;
 use crate::topology::Topology;
 
 /// How a topology is rendered.
@@ -47,6 +49,37 @@ fn parts(operator: &Operator) -> Vec<String> {
             .map(|entry| format!("{} by {} as {}", entry.model, entry.key.source(), entry.place))
             .collect(),
         Operator::Transform(transform) => vec![transform.transformer_name.clone()],
+        Operator::Map(map) => {
+            map.fields().iter().map(|(name, expression)| format!("{name} = {}", expression.source())).collect()
+        }
+        Operator::FlatMap(flat_map) => {
+            let place = flat_map.place.as_ref().map(|place| format!(" as {place}")).unwrap_or_default();
+            vec![format!("each of {}{place}", flat_map.each.source())]
+        }
+        Operator::SelectKey(select_key) => vec![select_key.key.source().to_owned()],
+        Operator::Peek(peek) => vec![peek.value.source().to_owned()],
+        Operator::Branch(branch) => branch.arms.iter().map(condition).collect(),
+        Operator::Merge(merge) => vec![format!("from {}", merge.from)],
+    }
+}
+
+/// Which events go a way of a branch.
+fn condition(arm: &Arm) -> String {
+    match &arm.when {
+        Some(when) => format!("{} when {}", arm.name, when.source()),
+        None => format!("{} otherwise", arm.name),
+    }
+}
+
+/// Where events leave, in words: a topic, or how one is chosen.
+fn leaving(sink: &Sink) -> String {
+    match sink {
+        Sink::Topic(topic) => topic.to_string(),
+        Sink::Route(route) => {
+            let topics: Vec<&str> = route.topics.iter().map(|topic| topic.as_str()).collect();
+            let default = route.default.as_ref().map(|topic| format!(", else {topic}")).unwrap_or_default();
+            format!("{} of {}{default}", one_line(route.expression.source()), topics.join(", "))
+        }
     }
 }
 

@@ -83,3 +83,81 @@ fn units_are_the_largest_whole_ones() {
     assert_eq!(duration(Duration::from_millis(1_500)), "1500ms");
     assert_eq!([1, 1_024, 3 << 20, 5 << 30].map(size), ["1B", "1KiB", "3MiB", "5GiB"]);
 }
+
+fn branching() -> Topology {
+    Topology::builder("shop")
+        .topic("orders", |topic| topic.partitions(2))
+        .topic("returns", |topic| topic.partitions(1))
+        .pipeline("sorted", |pipeline| {
+            pipeline
+                .from("orders")
+                .filter("data.paid")
+                .branch(|branch| {
+                    branch
+                        .when("big", "data.total > 1000", |big| big.peek("id").to("big-orders"))
+                        .default(|rest| rest.map([("total", "data.total")]))
+                })
+                .merge("returns", |returns| returns.flat_map_as("data.items", "data.item"))
+                .select_key("data.customer")
+                .route_or("data.region", ["eu", "us"], "elsewhere")
+        })
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn branches_are_set_to_the_right() {
+    let text = branching().describe(DescribeFormat::Text);
+    let (_, pipeline) = text.split_once("\n\npipeline ").unwrap();
+    assert_eq!(
+        pipeline,
+        "\
+sorted: orders, returns -> big-orders, eu, us, elsewhere  (2 tasks, on error dead_letter)
+  filter-1            filter      data.paid
+  branch-1            branch
+    big               when        data.total > 1000
+      peek-1          peek        id
+      ->              to          big-orders
+    branch-1.default  otherwise
+      map-1           map         total = data.total
+  merge-1             merge       from returns
+    flat_map-1        flat_map    each of data.items as data.item
+  select_key-1        select_key  data.customer
+  ->                  route       data.region of eu, us, else elsewhere
+"
+    );
+}
+
+#[test]
+fn branches_are_drawn() {
+    let dot = branching().describe(DescribeFormat::Dot);
+    let edges: Vec<&str> = dot.lines().filter(|line| line.contains(" -> ")).map(str::trim).collect();
+    assert_eq!(
+        edges,
+        [
+            r#""topic orders" -> "pipeline sorted";"#,
+            r#""pipeline sorted" -> "pipeline sorted branch-1";"#,
+            r#""pipeline sorted branch-1" -> "pipeline sorted peek-1" [label="big\ldata.total > 1000\l"];"#,
+            r#""pipeline sorted peek-1" -> "topic big-orders";"#,
+            r#""pipeline sorted branch-1" -> "pipeline sorted map-1" [label="branch-1.default\lotherwise\l"];"#,
+            r#""topic returns" -> "pipeline sorted flat_map-1";"#,
+            r#""pipeline sorted map-1" -> "pipeline sorted select_key-1";"#,
+            r#""pipeline sorted flat_map-1" -> "pipeline sorted select_key-1";"#,
+            r#""pipeline sorted select_key-1" -> "topic eu";"#,
+            r#""pipeline sorted select_key-1" -> "topic us";"#,
+            r#""pipeline sorted select_key-1" -> "topic elsewhere";"#,
+        ]
+    );
+}
+
+#[test]
+fn branches_are_trees_in_json() {
+    let json: serde_json::Value = serde_json::from_str(&branching().describe(DescribeFormat::Json)).unwrap();
+    let pipeline = &json["pipelines"][0];
+    assert_eq!(pipeline["steps"][1]["branch"][0]["steps"][0]["peek"], "id");
+    assert_eq!(pipeline["steps"][1]["branch"][0]["to"], "big-orders");
+    assert_eq!(pipeline["steps"][1]["branch"][1]["when"], serde_json::Value::Null);
+    assert_eq!(pipeline["steps"][2]["merge"]["steps"][0]["flat_map"]["as"], "data.item");
+    assert_eq!(pipeline["to"]["default"], "elsewhere");
+    assert_eq!(pipeline["inputs"][1], "returns");
+}

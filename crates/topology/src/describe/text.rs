@@ -1,12 +1,17 @@
 //! The topology as aligned text.
 
+use riverrun_event::TopicName;
+
 use crate::expression::Expression;
 use crate::model::Model;
-use crate::pipeline::Pipeline;
+use crate::operators::Operator;
+use crate::operators::branch::Arm;
+use crate::pipeline::{Pipeline, Step};
+use crate::sink::Sink;
 use crate::topic::Topic;
 use crate::topology::Topology;
 
-use super::{duration, lines_of, one_line, size};
+use super::{duration, leaving, lines_of, one_line, size};
 
 pub(super) fn render(topology: &Topology) -> String {
     let mut text = format!("app {}\n", topology.app);
@@ -76,24 +81,65 @@ fn stated(expressions: [(&str, &Option<Expression>); 3]) -> String {
 }
 
 fn describe_pipeline(topology: &Topology, pipeline: &Pipeline) -> String {
-    let inputs: Vec<String> = pipeline.from.iter().map(ToString::to_string).collect();
     let tasks = topology.task_count(pipeline);
     let plural = if tasks == 1 { "" } else { "s" };
     let mut text = format!(
         "\npipeline {}: {} -> {}  ({tasks} task{plural}, on error {})\n",
         pipeline.name,
-        inputs.join(", "),
-        pipeline.to,
+        listed(&pipeline.inputs()),
+        listed(&pipeline.outputs()),
         pipeline.on_error.word()
     );
     let mut rows = Vec::new();
-    for step in &pipeline.steps {
-        let mut heads = [step.name.to_string(), step.operator.verb().to_owned()];
+    steps(&pipeline.steps, "", &mut rows);
+    // A single topic is said above.
+    rows.extend(
+        pipeline
+            .to
+            .as_ref()
+            .filter(|to| pipeline.outputs().len() > 1 || to.topics().count() > 1)
+            .map(|to| sink("", to)),
+    );
+    text.push_str(&aligned(&rows));
+    text
+}
+
+fn listed(topics: &[&TopicName]) -> String {
+    topics.iter().map(|topic| topic.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// A row for each part of each step; what is within a step is set to the right.
+fn steps(steps: &[Step], indent: &str, rows: &mut Vec<Vec<String>>) {
+    for step in steps {
+        let name = format!("{indent}{}", step.name);
+        if let Operator::Branch(branch) = &step.operator {
+            rows.push(vec![name, step.operator.verb().to_owned()]);
+            branch.arms.iter().for_each(|arm| way(arm, &format!("{indent}  "), rows));
+            continue;
+        }
+        let mut heads = [name, step.operator.verb().to_owned()];
         for line in lines_of(&step.operator) {
             let [name, verb] = std::mem::take(&mut heads);
             rows.push(vec![name, verb, line]);
         }
+        if let Operator::Merge(merge) = &step.operator {
+            self::steps(&merge.steps, &format!("{indent}  "), rows);
+        }
     }
-    text.push_str(&aligned(&rows));
-    text
+}
+
+fn way(arm: &Arm, indent: &str, rows: &mut Vec<Vec<String>>) {
+    let name = format!("{indent}{}", arm.name);
+    match &arm.when {
+        Some(when) => rows.push(vec![name, "when".to_owned(), one_line(when.source())]),
+        None => rows.push(vec![name, "otherwise".to_owned()]),
+    }
+    let indent = format!("{indent}  ");
+    steps(&arm.steps, &indent, rows);
+    rows.extend(arm.to.as_ref().map(|to| sink(&indent, to)));
+}
+
+fn sink(indent: &str, to: &Sink) -> Vec<String> {
+    let kind = if matches!(to, Sink::Route(_)) { "route" } else { "to" };
+    vec![format!("{indent}->"), kind.to_owned(), leaving(to)]
 }

@@ -1,14 +1,20 @@
 //! The operators, one file each. All are pure: one event, its state and models in, values out.
 
+pub mod branch;
 pub mod filter;
+pub mod flat_map;
+pub mod map;
+pub mod merge;
+pub mod peek;
 pub mod remove;
 pub mod rename;
+pub mod select_key;
 pub mod set;
 pub mod snapshot;
 pub mod transform;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use riverrun_event::OperatorName;
 
@@ -32,6 +38,18 @@ pub enum Operator {
     Snapshot(snapshot::Snapshot),
     /// Runs a transformer the service registered.
     Transform(transform::Transform),
+    /// Gives the data a whole new shape.
+    Map(map::Map),
+    /// Makes an event of every element of a list.
+    FlatMap(flat_map::FlatMap),
+    /// Gives the event another key.
+    SelectKey(select_key::SelectKey),
+    /// Shows a value of the events that pass.
+    Peek(peek::Peek),
+    /// Sends an event one of several ways.
+    Branch(branch::Branch),
+    /// Lets the events of a further topic in.
+    Merge(merge::Merge),
 }
 
 impl Operator {
@@ -45,10 +63,25 @@ impl Operator {
             Self::Rename(_) => "rename",
             Self::Snapshot(_) => "snapshot",
             Self::Transform(_) => "transform",
+            Self::Map(_) => "map",
+            Self::FlatMap(_) => "flat_map",
+            Self::SelectKey(_) => "select_key",
+            Self::Peek(_) => "peek",
+            Self::Branch(_) => "branch",
+            Self::Merge(_) => "merge",
         }
     }
 
-    /// Applies the operator to one event.
+    /// The name it brings for its step: that of a transformer.
+    #[must_use]
+    pub fn own_name(&self) -> Option<&str> {
+        match self {
+            Self::Transform(transform) => Some(&transform.transformer_name),
+            _ => None,
+        }
+    }
+
+    /// Applies the operator to one event. The steps within a branch or a merge are whoever runs the pipeline's.
     ///
     /// # Errors
     /// [`StepError::Event`] when the event does not fit; [`StepError::Fatal`] when state or models cannot be read.
@@ -65,6 +98,12 @@ impl Operator {
             Self::Rename(rename) => rename.apply(name, draft),
             Self::Snapshot(snapshot) => snapshot.apply(name, draft, context.models),
             Self::Transform(transform) => transform.apply(name, draft, context.state),
+            Self::Map(map) => map.apply(name, draft),
+            Self::FlatMap(flat_map) => flat_map.apply(name, draft),
+            Self::SelectKey(select_key) => select_key.apply(name, draft),
+            Self::Peek(peek) => Ok(peek.apply(name, draft, context.peeked)),
+            Self::Branch(branch) => branch.apply(name, draft),
+            Self::Merge(_) => Ok(Flow::Pass),
         }
     }
 }
@@ -74,11 +113,11 @@ fn put(draft: &mut Draft, path: &Path, json: &[u8]) -> Result<(), DataError> {
     Ok(draft.document()?.ok_or(DataError::Absent)?.set(path, json)?)
 }
 
-fn event_error(code: &'static str, operator: &OperatorName, message: String) -> StepError {
+pub(crate) fn event_error(code: &'static str, operator: &OperatorName, message: String) -> StepError {
     StepError::Event(EventError { code, operator: operator.clone(), message })
 }
 
-fn evaluation_failed(operator: &OperatorName, error: EvaluationError) -> StepError {
+pub(crate) fn evaluation_failed(operator: &OperatorName, error: EvaluationError) -> StepError {
     event_error("RR0301", operator, error.message)
 }
 

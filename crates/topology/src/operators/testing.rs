@@ -12,9 +12,9 @@ use crate::draft::Draft;
 
 /// Models and state in memory.
 #[derive(Default)]
-pub(super) struct World {
+pub(crate) struct World {
     /// (model, key) to (position, data).
-    pub(super) versions: HashMap<(String, Vec<u8>), (&'static str, &'static str)>,
+    pub(crate) versions: HashMap<(String, Vec<u8>), (&'static str, &'static str)>,
     state: State,
 }
 
@@ -24,9 +24,10 @@ struct State(HashMap<(String, Vec<u8>), Bytes>);
 struct Versions<'a>(&'a HashMap<(String, Vec<u8>), (&'static str, &'static str)>);
 
 impl World {
-    pub(super) fn apply(&mut self, operator: &Operator, draft: &mut Draft) -> Result<Flow, StepError> {
+    pub(crate) fn apply(&mut self, operator: &Operator, draft: &mut Draft) -> Result<Flow, StepError> {
         let mut models = Versions(&self.versions);
-        let mut context = StepContext { models: &mut models, state: &mut self.state };
+        let mut peeked = Vec::new();
+        let mut context = StepContext { models: &mut models, state: &mut self.state, peeked: &mut peeked };
         operator.apply(&OperatorName::new("tested").unwrap(), draft, &mut context)
     }
 }
@@ -53,7 +54,7 @@ impl KeyedState for State {
 }
 
 /// An event with JSON data; without data when it is empty.
-pub(super) fn draft(data: &'static str) -> Draft {
+pub(crate) fn draft(data: &'static str) -> Draft {
     let mut event = Event::new("1", "/test", "test");
     event.data = (!data.is_empty()).then(|| data.into());
     Draft::new(event, Time::from_unix(0, 0))
@@ -61,7 +62,7 @@ pub(super) fn draft(data: &'static str) -> Draft {
 
 /// The data an event has after the operator; `None` when it was dropped.
 #[track_caller]
-pub(super) fn check(operator: &Operator, before: &'static str, after: Option<&str>) {
+pub(crate) fn check(operator: &Operator, before: &'static str, after: Option<&str>) {
     let mut draft = draft(before);
     let passed = matches!(World::default().apply(operator, &mut draft).unwrap(), Flow::Pass);
     let data = passed.then(|| draft.into_event().data.unwrap());
@@ -69,7 +70,7 @@ pub(super) fn check(operator: &Operator, before: &'static str, after: Option<&st
 }
 
 #[track_caller]
-pub(super) fn check_error(operator: &Operator, data: &'static str, code: &str, message: &str) {
+pub(crate) fn check_error(operator: &Operator, data: &'static str, code: &str, message: &str) {
     let Err(StepError::Event(error)) = World::default().apply(operator, &mut draft(data)) else {
         panic!("no error of the event")
     };

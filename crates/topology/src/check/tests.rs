@@ -1,0 +1,266 @@
+//! Topologies that cannot run, and what is said about each.
+
+use riverrun_event::{Event, OperatorName, TopicName};
+
+use crate::builder::{ModelBuilder, PipelineBuilder, TopicBuilder};
+use crate::operators::Operator;
+use crate::operators::transform::{Transform, TransformError, Transformer, TransformerState};
+use crate::topic::TypePattern;
+use crate::{Expression, Pipeline, Sink, Step, Topic, Topology};
+
+/// A topology in order, changed so that it is not.
+#[track_caller]
+fn check_refused(change: impl FnOnce(&mut Topology), expected: &[&str]) {
+    let mut topology = Topology::builder("flights")
+        .topic("flights", |topic: TopicBuilder<'_>| topic.key("data.tailnum"))
+        .topic("planes", |topic| topic.key("data.tailnum"))
+        .model("plane", "planes", |model: ModelBuilder<'_>| model)
+        .pipeline("departures", |pipeline: PipelineBuilder<'_>| {
+            pipeline.from("flights").filter("true").filter("true").snapshot("plane", "data.tailnum").to("departures")
+        })
+        .build()
+        .unwrap();
+    assert_eq!(topology.check(), []);
+    change(&mut topology);
+    let found: Vec<String> = topology.check().iter().map(ToString::to_string).collect();
+    assert_eq!(found, expected);
+}
+
+fn topic(name: &str) -> TopicName {
+    TopicName::internal(name).unwrap()
+}
+
+fn pipeline(topology: &mut Topology) -> &mut Pipeline {
+    topology.pipelines.values_mut().next().unwrap()
+}
+
+#[test]
+fn topics_and_models_must_be_declared() {
+    check_refused(
+        |topology| {
+            pipeline(topology).from = vec![topic("flight"), topic("flights"), topic("flights"), topic("_x")];
+            topology.models.clear();
+        },
+        &[
+            "pipelines.departures.from: there is no topic flight; declared are departures, flights, planes",
+            "pipelines.departures.from: flights is named twice",
+            "pipelines.departures.from: _x is one of Riverrun's own topics and cannot be used here",
+            "pipelines.departures.steps[2].snapshot: there is no model plane; declared are none",
+        ],
+    );
+    check_refused(
+        |topology| topology.models.values_mut().next().unwrap().from = topic("plane"),
+        &["models.plane.from: there is no topic plane; declared are departures, flights, planes"],
+    );
+    check_refused(
+        |topology| pipeline(topology).to = Some(Sink::Topic(topic("flights"))),
+        &["pipelines.departures.to: flights is also an input; the pipeline would feed itself without end"],
+    );
+    check_refused(
+        |topology| pipeline(topology).from.clear(),
+        &["pipelines.departures.from: a pipeline needs at least one input topic"],
+    );
+}
+
+#[test]
+fn steps_have_names_of_their_own_and_transformers() {
+    check_refused(
+        |topology| {
+            let steps = &mut pipeline(topology).steps;
+            steps[1].name = steps[0].name.clone();
+            let operator = Operator::Transform(Transform { transformer_name: "risk".into(), transformer: None });
+            steps.push(Step { name: OperatorName::new("risk").unwrap(), operator });
+        },
+        &[
+            "pipelines.departures.steps[1]: another step is named filter-1 already; give one of them a `name` of its own",
+            "pipeline departures uses the transformer \"risk\", which is not compiled in",
+        ],
+    );
+}
+
+#[test]
+fn merging_models_keep_the_key_of_their_topic() {
+    let expression = |source| Some(Expression::parse(source).unwrap());
+    check_refused(
+        |topology| {
+            let model = topology.models.values_mut().next().unwrap();
+            model.merge = expression("data");
+            model.key = expression("data.tailnum");
+        },
+        &[],
+    );
+    check_refused(
+        |topology| {
+            let model = topology.models.values_mut().next().unwrap();
+            model.merge = expression("data");
+            model.key = expression("data.maker");
+        },
+        &[
+            "models.plane.key: a model with `merge` needs the key of its topic (data.tailnum), so that the events of an \
+           entity have one order; leave `key` out, or key the topic planes by data.maker",
+        ],
+    );
+}
+
+#[test]
+fn topics_have_partitions_and_types_of_their_own() {
+    check_refused(
+        |topology| {
+            let mut topics = topology.topics.values_mut();
+            let first = topics.next().unwrap();
+            first.partitions = 0;
+            first.accept = vec![TypePattern("a.*.b".into()), TypePattern("device.*".into())];
+            let second = topics.next().unwrap();
+            second.partitions = 1_025;
+            second.accept = vec![TypePattern("device.*".into())];
+            topology.topics.insert(topic("_own"), Topic::new(topic("_own")));
+        },
+        &[
+            "topics._own: names that start with '_' are Riverrun's own; choose another",
+            "topics.departures.partitions: 0 partitions are not possible; a topic has 1 to 1024",
+            "topics.departures.accept: \"a.*.b\": a '*' can only stand at the end, for example device.*",
+            "topics.flights.partitions: 1025 partitions are not possible; a topic has 1 to 1024",
+            "topics.flights.accept: \"device.*\" is already accepted by the topic departures",
+        ],
+    );
+}
+
+struct Keyed;
+
+impl Transformer for Keyed {
+    fn is_keyed(&self) -> bool {
+        true
+    }
+
+    fn transform(&self, _: &Event, _: &mut TransformerState<'_>, _: &mut Vec<Event>) -> Result<(), TransformError> {
+        Ok(())
+    }
+}
+
+/// What is found in a pipeline over the topics `a`, `b` and `c`.
+#[track_caller]
+fn check_pipeline(declare: impl FnOnce(PipelineBuilder<'_>) -> PipelineBuilder<'_>, expected: &[&str]) {
+    let builder =
+        ["a", "b", "c"].into_iter().fold(Topology::builder("x"), |builder, name| builder.topic(name, |topic| topic));
+    let found: Vec<String> = match builder.pipeline("p", |pipeline| declare(pipeline.from("a"))).build() {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn events_have_somewhere_to_go() {
+    let nowhere = "pipelines.p: an event that comes to the end of the steps has nowhere to go; name a topic with `to`, or give \
+                   every way of a branch a `to` and the branch a `default`";
+    check_pipeline(|pipeline| pipeline.branch(|branch| branch.when("big", "data.x", |big| big.to("out"))), &[nowhere]);
+    check_pipeline(
+        |pipeline| {
+            pipeline
+                .branch(|branch| branch.when("big", "data.x", |big| big.to("out")).default(|rest| rest.filter("true")))
+        },
+        &[nowhere],
+    );
+    check_pipeline(
+        |pipeline| {
+            pipeline.branch(|branch| branch.when("big", "data.x", |big| big.to("out")).default(|rest| rest.to("other")))
+        },
+        &[],
+    );
+    check_pipeline(
+        |pipeline| {
+            pipeline.branch(|branch| branch.default(|all| all.to("out"))).filter("true").filter("true").to("end")
+        },
+        &["pipelines.p.steps[1]: no event comes to this step: all leave in the branch before it"],
+    );
+    check_pipeline(
+        |pipeline| pipeline.branch(|branch| branch.default(|all| all.to("out"))).to("end"),
+        &["pipelines.p.to: no event comes here: all leave in the branch before it"],
+    );
+    check_pipeline(
+        |pipeline| pipeline.branch(|branch| branch.default(|all| all.to("out"))).merge("b", |steps| steps).to("end"),
+        &[],
+    );
+}
+
+#[test]
+fn a_topic_comes_in_once_and_never_goes_out() {
+    check_pipeline(
+        |pipeline| pipeline.merge("a", |steps| steps).merge("d", |steps| steps).to("out"),
+        &[
+            "pipelines.p.steps[0].merge.from: a is named twice",
+            "pipelines.p.steps[1].merge.from: there is no topic d; declared are a, b, c, out",
+        ],
+    );
+    check_pipeline(
+        |pipeline| {
+            pipeline
+                .branch(|branch| branch.when("big", "data.x", |big| big.to("b")))
+                .merge("b", |steps| steps)
+                .route("data.y", ["a", "c"])
+        },
+        &[
+            "pipelines.p.steps[0].branch.big.to: b is also an input; the pipeline would feed itself without end",
+            "pipelines.p.to: a is also an input; the pipeline would feed itself without end",
+        ],
+    );
+}
+
+#[test]
+fn names_are_unique_in_the_whole_tree() {
+    check_pipeline(
+        |pipeline| {
+            pipeline
+                .branch(|branch| {
+                    branch
+                        .when("big", "data.x", |big| big.filter("true").named("same"))
+                        .when("big", "data.y", |big| big)
+                })
+                .filter("true")
+                .named("same")
+                .to("out")
+        },
+        &[
+            "pipelines.p.steps[0].branch.big: another step or way of a branch is named big already; give one of them a `name` of its own",
+            "pipelines.p.steps[1]: another step is named same already; give one of them a `name` of its own",
+        ],
+    );
+}
+
+#[test]
+fn state_per_key_stays_with_its_partition() {
+    let refused = |place: &str| {
+        format!(
+            "pipelines.p.{place}.transform: the transformer \"count\" keeps state per key, and a `select_key` before it gives events \
+             another key than their partition was chosen by, so the events of one key would be in several tasks; write to a \
+             topic after `select_key`, and start another pipeline there"
+        )
+    };
+    check_pipeline(
+        |pipeline| pipeline.select_key("data.x").transform("count", Keyed).to("out"),
+        &[&refused("steps[1]")],
+    );
+    check_pipeline(|pipeline| pipeline.transform("count", Keyed).select_key("data.x").to("out"), &[]);
+    check_pipeline(
+        |pipeline| {
+            pipeline
+                .branch(|branch| branch.when("big", "data.x", |big| big.select_key("data.x")))
+                .transform("count", Keyed)
+                .to("out")
+        },
+        &[&refused("steps[1]")],
+    );
+    check_pipeline(
+        |pipeline| {
+            pipeline
+                .branch(|branch| branch.when("big", "data.x", |big| big.select_key("data.x").to("elsewhere")))
+                .transform("count", Keyed)
+                .to("out")
+        },
+        &[],
+    );
+    check_pipeline(
+        |pipeline| pipeline.select_key("data.x").merge("b", |steps| steps.transform("count", Keyed)).to("out"),
+        &[],
+    );
+}

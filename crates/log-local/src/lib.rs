@@ -1,7 +1,8 @@
 //! The log in the embedded store: topics, records, state, positions and identities in one database, changed in one batch.
 //!
 //! [`LocalLog`] implements the contract of `riverrun-log`. One thread (`committer/`) owns writing; callers' threads prepare what
-//! they can before they queue (`prepare.rs`); readers read through snapshots and never wait for the writer. What is on disk is
+//! they can before they queue (`prepare.rs`); readers read the newest batches from memory (`tail.rs`) and the others
+//! through snapshots, and never wait for the writer. What is on disk is
 //! described in [`schema`]; [`verify()`] reads all of it. The crate knows nothing of pipelines, doors or app files.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
@@ -29,6 +30,7 @@ mod salvage;
 pub mod schema;
 mod state;
 mod stored;
+mod tail;
 mod verify;
 
 pub use check::Loss;

@@ -19,6 +19,7 @@ use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::open::{self, OpenError};
 use crate::options::Options;
+use crate::tail::Tail;
 
 /// The log in the embedded store. Dropping it closes it; members and state readers must go first for its files to close.
 pub struct LocalLog {
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) task_permit_bytes: u32,
     pub(crate) deduplicates: bool,
     pub(crate) metrics: Metrics,
+    pub(crate) tail: Tail,
     pub(crate) moved: watch::Sender<u64>,
     /// Why the log stopped, once it has.
     pub(crate) stopped: OnceLock<String>,

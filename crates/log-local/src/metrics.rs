@@ -20,6 +20,8 @@ pub struct Metrics {
     pub(crate) conflicts: Counter,
     pub(crate) overloaded: Counter,
     pub(crate) fenced: Counter,
+    pub(crate) reads: Counter,
+    pub(crate) tail_reads: Counter,
     pub(crate) retired_batches: Counter,
     pub(crate) compacted_records: Counter,
     pub(crate) door_queue_bytes: Gauge,
@@ -41,6 +43,8 @@ impl Default for Metrics {
             conflicts: Counter::default(),
             overloaded: Counter::default(),
             fenced: Counter::default(),
+            reads: Counter::default(),
+            tail_reads: Counter::default(),
             retired_batches: Counter::default(),
             compacted_records: Counter::default(),
             door_queue_bytes: Gauge::default(),
@@ -68,6 +72,8 @@ impl Metrics {
         registry.register("conflicts", "Batches refused for an id with other content", self.conflicts.clone());
         registry.register("overloaded", "Batches refused for want of room in the queue", self.overloaded.clone());
         registry.register("fenced", "Commits refused from tasks that were taken over", self.fenced.clone());
+        registry.register("reads", "Reads of records", self.reads.clone());
+        registry.register("tail_reads", "Reads of records that memory answered", self.tail_reads.clone());
         registry.register("retired_batches", "Batches removed by retention", self.retired_batches.clone());
         registry.register("compacted_records", "Records removed by compaction", self.compacted_records.clone());
         registry.register_with_unit("door_queue", "Waiting to be appended", bytes(), self.door_queue_bytes.clone());

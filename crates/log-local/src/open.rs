@@ -26,6 +26,7 @@ use crate::salvage;
 use crate::schema::{FORMAT_VERSION, KeyspaceId};
 use crate::stored::commit::CommitRow;
 use crate::stored::{PartitionId, commit, marker};
+use crate::tail::Tail;
 
 /// Why a log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -223,6 +224,7 @@ fn assemble(mut loaded: Loaded, head: HeadFiles, options: Options) -> Result<Com
         task_permit_bytes: tasks,
         deduplicates: options.deduplication_days > 0,
         metrics: Metrics::default(),
+        tail: Tail::new(options.tail_bytes),
         moved: watch::Sender::new(row.number),
         stopped: OnceLock::new(),
     };

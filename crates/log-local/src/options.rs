@@ -18,6 +18,8 @@ pub struct Options {
     pub task_permit_bytes: usize,
     /// Opens a log that holds less than its head says, and says what is gone. The only way past such a refusal.
     pub accept_data_loss: bool,
+    /// Bytes of the newest records kept in memory for whoever reads at the end; 0 keeps none.
+    pub tail_bytes: usize,
     /// When what was written is synced.
     pub sync: Syncing,
     /// How batches of records are compressed from now on; those that are there stay as they are.
@@ -40,6 +42,8 @@ impl Default for Options {
             door_permit_bytes: 16 * 1024 * 1024,
             task_permit_bytes: 16 * 1024 * 1024,
             accept_data_loss: false,
+            // Some pages for each of a few hundred readers that keep up, and little beside the block cache.
+            tail_bytes: 16 * 1024 * 1024,
             sync: Syncing::default(),
             compression: Compression::default(),
             // Retention is stated in hours and days; a quarter of a minute is near enough and costs nothing.

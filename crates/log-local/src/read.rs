@@ -3,6 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use riverrun_event::{Offset, Position, Record, Time, TopicPartition};
 use riverrun_log::{GroupName, InputRange, ModelFrontier, Order, ReadError, TaskId};
 use riverrun_store::{Row, Snapshot};
@@ -13,6 +14,7 @@ use crate::record::{self, Placed};
 use crate::retention;
 use crate::stored::batch::{self, BatchKey, Header};
 use crate::stored::{GroupTask, PartitionId, Undecodable, order};
+use crate::tail::TailBatch;
 
 impl Inner {
     pub(crate) fn read(&self, from: &Position, bytes_max: usize) -> Result<Vec<Record>, ReadError> {
@@ -25,13 +27,23 @@ impl Inner {
         if from.offset.0 < bounds.start() {
             return Err(below_start(from, bounds.start()));
         }
+        self.metrics.reads.inc();
+        let reading = Reading { topic: &topic, from: from.offset.0, end, bytes_left: bytes_max, records: Vec::new() };
+        if let Some(batches) = self.tail.from(id, from.offset.0, bytes_max) {
+            self.metrics.tail_reads.inc();
+            return reading.at_the_end(&batches);
+        }
+        self.read_stored(id, reading)
+    }
+
+    fn read_stored(&self, id: PartitionId, mut reading: Reading<'_>) -> Result<Vec<Record>, ReadError> {
+        let (topic, end) = (reading.topic, reading.end);
         let snapshot = self.store.snapshot();
         let damaged =
             |offset, detail: String| ReadError::Damaged { position: topic.position(id.partition, offset), detail };
 
-        let mut offset = from.offset.0;
-        let mut base = self.batch_with(&snapshot, &topic, id, offset)?;
-        let mut reading = Reading { topic: &topic, from: offset, end, bytes_left: bytes_max, records: Vec::new() };
+        let mut offset = reading.from;
+        let mut base = self.batch_with(&snapshot, topic, id, offset)?;
         let last = batch::encode_key(BatchKey { partition: id, base: end });
         let first = batch::encode_key(BatchKey { partition: id, base });
         let range = (Bound::Included(&first[..]), Bound::Excluded(&last[..]));
@@ -197,7 +209,27 @@ impl Reading<'_> {
     fn take(&mut self, key: BatchKey, row: &Row) -> Result<Header, Undecodable> {
         let (header, body) = batch::decode_value(&row.key, &row.value)?;
         let raw = batch::records(&header, body)?;
-        for placed in Placed::new(key.base, &header, &raw) {
+        self.gather(key, &header, &raw)?;
+        Ok(header)
+    }
+
+    /// Takes what is asked for of batches that follow each other.
+    fn at_the_end(mut self, batches: &[TailBatch]) -> Result<Vec<Record>, ReadError> {
+        for TailBatch { partition, base, header, records } in batches {
+            let key = BatchKey { partition: *partition, base: *base };
+            self.gather(key, header, records).map_err(|error| ReadError::Damaged {
+                position: self.topic.position(partition.partition, *base),
+                detail: error.to_string(),
+            })?;
+            if self.bytes_left == 0 {
+                break;
+            }
+        }
+        Ok(self.records)
+    }
+
+    fn gather(&mut self, key: BatchKey, header: &Header, raw: &Bytes) -> Result<(), Undecodable> {
+        for placed in Placed::new(key.base, header, raw) {
             let (offset, accepted, encoded) = placed?;
             if offset < self.from {
                 continue;
@@ -208,8 +240,8 @@ impl Reading<'_> {
             }
             self.bytes_left = self.bytes_left.saturating_sub(encoded.len());
             let position = self.topic.position(key.partition.partition, offset);
-            self.records.push(Record { position, accepted, event: record::decode(&raw, encoded)? });
+            self.records.push(Record { position, accepted, event: record::decode(raw, encoded)? });
         }
-        Ok(header)
+        Ok(())
     }
 }

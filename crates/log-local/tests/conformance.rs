@@ -9,6 +9,7 @@ use tempfile::TempDir;
 struct Opened {
     log: LocalLog,
     folder: TempDir,
+    options: Options,
 }
 
 impl OpenedLog for Opened {
@@ -17,10 +18,19 @@ impl OpenedLog for Opened {
     }
 
     fn reopen(self: Box<Self>) -> Box<dyn OpenedLog> {
-        let Self { log, folder } = *self;
+        let Self { log, folder, options } = *self;
         drop(log);
-        Box::new(Self { log: LocalLog::open(folder.path(), options()).unwrap(), folder })
+        Box::new(Self { log: LocalLog::open(folder.path(), options.clone()).unwrap(), folder, options })
     }
+}
+
+fn check(options: &Options) {
+    let open = || {
+        let (folder, options) = (tempfile::tempdir().unwrap(), options.clone());
+        let log = LocalLog::open(folder.path(), options.clone()).unwrap();
+        Box::new(Opened { log, folder, options }) as Box<dyn OpenedLog>
+    };
+    run(&open, Features { dense_offsets: true, deduplicates: true, reopens: true, compacts: true });
 }
 
 fn options() -> Options {
@@ -29,10 +39,15 @@ fn options() -> Options {
 
 #[test]
 fn the_local_log_keeps_the_contract() {
-    let open = || {
-        let folder = tempfile::tempdir().unwrap();
-        let log = LocalLog::open(folder.path(), options()).unwrap();
-        Box::new(Opened { log, folder }) as Box<dyn OpenedLog>
-    };
-    run(&open, Features { dense_offsets: true, deduplicates: true, reopens: true, compacts: true });
+    check(&options());
+}
+
+#[test]
+fn it_does_so_when_nothing_is_read_from_memory() {
+    check(&Options { tail_bytes: 0, ..options() });
+}
+
+#[test]
+fn it_does_so_when_memory_holds_little() {
+    check(&Options { tail_bytes: 2_000, ..options() });
 }

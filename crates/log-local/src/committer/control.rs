@@ -118,6 +118,7 @@ impl Committer {
         if let Some((first, others)) = rewrite.bases.split_first()
             && *first >= partition.row.start
         {
+            self.log.tail.forget(rewrite.partition);
             cycle.batch.put(records, &key(*first), &rewrite.value);
             others.iter().for_each(|base| cycle.batch.delete(records, &key(*base)));
             let bytes = partition.row.bytes.saturating_sub(rewrite.bytes_before);

@@ -13,6 +13,7 @@ use crate::options::Syncing;
 use crate::sabotage;
 use crate::schema::KeyspaceId;
 use crate::stored::{PartitionId, commit, marker};
+use crate::tail::TailBatch;
 
 /// How long a sabotaged build waits between what must happen together: a crash falls into it sooner or later.
 const SABOTAGE_WINDOW: Duration = Duration::from_millis(20);
@@ -35,6 +36,8 @@ pub(crate) struct Cycle {
     /// Positions of tasks, put last.
     pub(crate) positions: Vec<(Vec<u8>, [u8; 8])>,
     pub(crate) answers: Vec<Answer>,
+    /// Batches cut in it.
+    pub(crate) cut: Vec<TailBatch>,
     pub(crate) stored_bytes: u64,
     pub(crate) records: u64,
 }
@@ -58,6 +61,7 @@ impl Cycle {
             identities: Vec::new(),
             positions: Vec::new(),
             answers: Vec::new(),
+            cut: Vec::new(),
             stored_bytes: 0,
             records: 0,
         }
@@ -97,6 +101,8 @@ impl Committer {
         self.put_positions(cycle)?;
         self.put_markers(cycle, recent_changed);
 
+        // Nobody reads beyond the bounds that are published, and a commit that fails is the last.
+        self.log.tail.add(cycle.cut.drain(..));
         let batch = std::mem::replace(&mut cycle.batch, self.log.store.batch());
         if sabotage::acknowledge_before_append() {
             std::thread::sleep(SABOTAGE_WINDOW);
@@ -119,6 +125,7 @@ impl Committer {
                 accepted: cycle.accepted,
                 compression: self.options.compression,
                 stored_bytes: &mut cycle.stored_bytes,
+                cut: &mut cycle.cut,
             });
             partition.put_row(&mut cycle.batch, &self.log.keyspaces.meta);
         }

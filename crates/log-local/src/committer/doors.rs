@@ -124,6 +124,7 @@ impl Committer {
             accepted: cycle.accepted,
             compression: self.options.compression,
             stored_bytes: &mut cycle.stored_bytes,
+            cut: &mut cycle.cut,
         };
         partition.add(&mut writer, part);
         if !std::mem::replace(&mut partition.touched, true) {

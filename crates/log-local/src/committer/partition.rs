@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use riverrun_event::Time;
 use riverrun_store::{Batch, Keyspace};
 
@@ -11,6 +12,7 @@ use crate::prepare::{BATCH_BYTES_MAX, Part};
 use crate::stored::batch::{self, BatchKey, Codec, Header};
 use crate::stored::partition::PartitionRow;
 use crate::stored::{PartitionId, partition};
+use crate::tail::TailBatch;
 
 /// Below this LZ4 saves nothing worth its time.
 const COMPRESS_BYTES_MIN: usize = 256;
@@ -35,6 +37,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) accepted: Time,
     pub(crate) compression: Compression,
     pub(crate) stored_bytes: &'a mut u64,
+    /// What was cut, for whoever reads at the end.
+    pub(crate) cut: &'a mut Vec<TailBatch>,
 }
 
 impl PartitionState {
@@ -94,6 +98,8 @@ impl PartitionState {
         let key = batch::encode_key(BatchKey { partition: self.id, base: self.row.end });
         batch::encode_value(writer.buffer, &key, &header, body);
         writer.batch.put(writer.records, &key, writer.buffer);
+        let records = Bytes::copy_from_slice(raw);
+        writer.cut.push(TailBatch { partition: self.id, base: self.row.end, header, records });
         let bytes = writer.buffer.len() as u64;
         *writer.stored_bytes += bytes;
         self.row.end += u64::from(count);

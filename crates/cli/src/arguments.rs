@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::commands::{
-    check, consumers, dead_letters, demo, describe, init, publish, replay, run, schema, status, tail, test, verify,
+    check, completions, consumers, dead_letters, demo, describe, init, publish, replay, run, schema, status, tail,
+    test, verify,
 };
 use crate::terminal::ColorChoice;
 
@@ -41,7 +42,7 @@ const GLOBAL: &str = "Options of every command";
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GlobalOptions {
     /// The app file.
-    #[arg(short, long, value_name = "APP", global = true, help_heading = GLOBAL, default_value = "./riverrun.yaml")]
+    #[arg(short, long, value_name = "APP", value_hint = ValueHint::FilePath, global = true, help_heading = GLOBAL, default_value = "./riverrun.yaml")]
     pub(crate) file: PathBuf,
     /// The environment to load the app file for: `prod` lays riverrun.prod.yaml over riverrun.yaml.
     #[arg(long = "env", value_name = "NAME", global = true, help_heading = GLOBAL, env = "RIVERRUN_ENV", value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -88,6 +89,8 @@ pub(crate) enum Command {
     Status(status::StatusArguments),
     /// See Riverrun do its main job on real data, and end.
     Demo(demo::DemoArguments),
+    /// Print a script with which your shell completes commands and options.
+    Completions(completions::CompletionsArguments),
 }
 
 /// Text for people or JSON for programs.

@@ -1,6 +1,7 @@
 //! The commands, one file each, and what every one of them is given.
 
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod consumers;
 pub(crate) mod dead_letters;
 pub(crate) mod demo;
@@ -44,6 +45,7 @@ pub(crate) fn execute(arguments: Arguments, terminal: &Terminal) -> Result<(), F
         Command::Test(arguments) => test::execute(session, &arguments),
         Command::Describe(arguments) => describe::execute(session, &arguments),
         Command::Schema(_) => schema::execute(session),
+        Command::Completions(arguments) => completions::execute(session, &arguments),
         Command::Verify(arguments) => verify::execute(session, &arguments),
         Command::Run(arguments) => in_runtime(run::execute(session, arguments)),
         Command::Publish(arguments) => in_runtime(publish::execute(session, arguments)),

@@ -3,10 +3,12 @@
 
 mod binary;
 
+use std::process::Command;
+
 use binary::Place;
 use serde_json::Value;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "init",
     "run",
     "check",
@@ -20,6 +22,7 @@ const COMMANDS: [&str; 13] = [
     "verify",
     "status",
     "demo",
+    "completions",
 ];
 
 #[test]
@@ -33,6 +36,29 @@ fn every_command_explains_itself() {
         assert!(own.contains("--file <APP>"), "{own}");
     }
     assert!(place.succeed(&["--version"]).starts_with("riverrun "));
+}
+
+#[test]
+fn a_shell_completes_commands_and_options() {
+    let place = Place::new();
+    place.write("completions.bash", &place.succeed(&["completions", "bash"]));
+    for (typed, expected) in [
+        (&["riverrun", "de"][..], &["dead-letters", "demo", "describe"][..]),
+        (&["riverrun", "verify", "--form"], &["--format"]),
+        (&["riverrun", "verify", "--format", ""], &["json", "text"]),
+    ] {
+        let (words, last) = (typed.join("' '"), typed.len() - 1);
+        let (word, before) = (typed[last], typed[last - 1]);
+        let script = format!(
+            "source completions.bash; COMP_WORDS=('{words}'); COMP_CWORD={last}; _riverrun riverrun '{word}' '{before}'; \
+             echo \"${{COMPREPLY[@]}}\""
+        );
+        let answer = Command::new("bash").args(["-c", &script]).current_dir(place.path()).output().unwrap();
+        let answer = String::from_utf8(answer.stdout).unwrap();
+        let mut found: Vec<&str> = answer.split_whitespace().collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{typed:?}");
+    }
 }
 
 #[test]

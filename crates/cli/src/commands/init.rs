@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Session;
+use crate::arguments::OutputFormat;
 use crate::failure::{Failure, Report};
 use crate::library;
 use crate::publisher::Input;
@@ -36,6 +37,9 @@ pub(crate) struct InitArguments {
     /// Replace an app file that is there.
     #[arg(long)]
     force: bool,
+    /// Text, or JSON.
+    #[arg(long, value_enum, default_value_t)]
+    format: OutputFormat,
 }
 
 /// Writes the file.
@@ -49,6 +53,9 @@ pub(crate) fn execute(session: Session<'_>, arguments: &InitArguments) -> Result
     // Printed from the code, so one that is there can only be older.
     let schema = file.with_file_name(library::SCHEMA_FILE);
     write(&schema, &library::schema(), true)?;
+    if arguments.format == OutputFormat::Json {
+        return session.terminal.line(serde_json::json!({ "file": file, "schema": schema }));
+    }
     let palette = session.terminal.out;
     let named = |file: &Path| palette.paint(Ink::Strong, file.display().to_string());
     session.terminal.line(format_args!("wrote {}, and {} for your editor", named(file), named(&schema)))?;

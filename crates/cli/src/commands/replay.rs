@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::Session;
+use crate::arguments::OutputFormat;
 use crate::client::{Client, Content, NDJSON, encoded};
 use crate::connection::Connection;
 use crate::failure::{Failure, Report};
@@ -38,6 +39,9 @@ pub(crate) struct ReplayArguments {
     /// Take models by event time alone, late corrections included.
     #[arg(long)]
     recompute: bool,
+    /// Text, or JSON.
+    #[arg(long, value_enum, default_value_t)]
+    format: OutputFormat,
 }
 
 /// A line of the answer: how far the replay is, how it ended, or why it failed.
@@ -133,6 +137,12 @@ fn show(terminal: &Terminal, arguments: &ReplayArguments, line: &Line) -> Result
     let Line::Done { done: true, processed, emitted, dropped, failed, topics } = line else {
         return Err(Report::new("RR0404", "the server's answer to the replay does not say how it ended").into());
     };
+    if arguments.format == OutputFormat::Json {
+        return terminal.line(serde_json::json!({
+            "pipeline": arguments.pipeline, "to": arguments.to, "topics": topics,
+            "processed": processed, "emitted": emitted, "dropped": dropped, "failed": failed,
+        }));
+    }
     let into = if topics.is_empty() { arguments.to.clone() } else { topics.join(", ") };
     let plural = |number: u64| if number == 1 { "" } else { "s" };
     let head = format!("replayed {} event{}", count(*processed), plural(*processed));

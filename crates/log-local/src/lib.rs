@@ -32,6 +32,7 @@ mod state;
 mod stored;
 mod tail;
 mod verify;
+mod visible;
 
 pub use check::Loss;
 pub use local::LocalLog;

@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::open::{self, OpenError};
 use crate::options::Options;
 use crate::tail::Tail;
+use crate::visible::Visible;
 
 /// The log in the embedded store. Dropping it closes it; members and state readers must go first for its files to close.
 pub struct LocalLog {
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) deduplicates: bool,
     pub(crate) metrics: Metrics,
     pub(crate) tail: Tail,
+    pub(crate) visible: Visible,
     pub(crate) moved: watch::Sender<u64>,
     /// Why the log stopped, once it has.
     pub(crate) stopped: OnceLock<String>,

@@ -27,6 +27,7 @@ use crate::schema::{FORMAT_VERSION, KeyspaceId};
 use crate::stored::commit::CommitRow;
 use crate::stored::{PartitionId, commit, marker};
 use crate::tail::Tail;
+use crate::visible::Visible;
 
 /// Why a log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -225,6 +226,7 @@ fn assemble(mut loaded: Loaded, head: HeadFiles, options: Options) -> Result<Com
         deduplicates: options.deduplication_days > 0,
         metrics: Metrics::default(),
         tail: Tail::new(options.tail_bytes),
+        visible: Visible::new(snapshot.clone()),
         moved: watch::Sender::new(row.number),
         stopped: OnceLock::new(),
     };

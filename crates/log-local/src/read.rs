@@ -20,7 +20,7 @@ impl Inner {
     pub(crate) fn read(&self, from: &Position, bytes_max: usize) -> Result<Vec<Record>, ReadError> {
         let (topic, id) = self.partition(&from.topic_partition())?;
         let Some(bounds) = topic.bounds(id.partition) else { return Ok(Vec::new()) };
-        let end = bounds.end();
+        let end = self.visible.ends(|| bounds.end());
         if from.offset.0 >= end {
             return Ok(Vec::new());
         }

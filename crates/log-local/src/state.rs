@@ -20,7 +20,7 @@ impl StateRead for TaskState {
     fn get(&self, operator: &OperatorName, key: &[u8]) -> Result<Option<Bytes>, StateError> {
         let Some(operator) = self.log.directory.operator(self.task.group, operator) else { return Ok(None) };
         let key = state::encode_key(self.task, operator, key);
-        let value = self.log.store.snapshot().get(&self.log.keyspaces.state, &key);
+        let value = self.log.visible.state().get(&self.log.keyspaces.state, &key);
         Ok(value.map_err(|error| StateError(error.to_string()))?.map(riverrun_store::Value::into_bytes))
     }
 
@@ -37,7 +37,7 @@ impl StateRead for TaskState {
         let from = state::encode_key(self.task, operator, from);
         let to = state::encode_key(self.task, operator, to);
         let range = (Bound::Included(&from[..]), Bound::Excluded(&to[..]));
-        let rows = self.log.store.snapshot().scan::<&[u8]>(&self.log.keyspaces.state, range);
+        let rows = self.log.visible.state().scan::<&[u8]>(&self.log.keyspaces.state, range);
         let row = |row: Result<riverrun_store::Row, riverrun_store::ReadError>| {
             let row = row.map_err(|error| StateError(error.to_string()))?;
             let (_, _, key) = state::decode_key(&row.key).map_err(|error| StateError(error.to_string()))?;

@@ -187,13 +187,16 @@ impl Committer {
 
     /// Only now, after the sync, does anyone see the new ends.
     fn publish(&mut self, cycle: &Cycle) {
-        for id in &cycle.touched {
-            let Some(partition) = self.partitions.get_mut(id) else { continue };
-            partition.touched = false;
-            if let Some(bounds) = partition.topic.bounds(id.partition) {
-                bounds.publish(partition.row.start, partition.row.end);
+        let (partitions, snapshot) = (&mut self.partitions, self.log.store.snapshot());
+        self.log.visible.publish(snapshot, || {
+            for id in &cycle.touched {
+                let Some(partition) = partitions.get_mut(id) else { continue };
+                partition.touched = false;
+                if let Some(bounds) = partition.topic.bounds(id.partition) {
+                    bounds.publish(partition.row.start, partition.row.end);
+                }
             }
-        }
+        });
         self.log.metrics.records.inc_by(cycle.records);
         self.log.metrics.stored_bytes.inc_by(cycle.stored_bytes);
         if cycle.records > 0 {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use riverrun_event::{Event, Time};
 
 use super::{batch, commit, group, identity, marker, operator, order, partition, position, recent, state, task, topic};
-use crate::record::{self, Encoded};
+use crate::record::{self, Placed};
 
 /// How long a run within the tests takes.
 const SHORT: Duration = Duration::from_secs(1);
@@ -47,29 +47,35 @@ fn batches() {
     bolero::check!().with_max_len(256).with_test_time(SHORT).for_each(|bytes: &[u8]| {
         let key = [7; 16];
         let _ = batch::decode_value(&key, bytes);
+        let flags = bytes.first().copied().unwrap_or_default();
+        let codec = if flags & 1 == 0 { batch::Codec::Raw } else { batch::Codec::Lz4 };
         let header = batch::Header {
-            codec: if bytes.first().is_some_and(|byte| byte % 2 == 0) { batch::Codec::Raw } else { batch::Codec::Lz4 },
             count: u32::from(bytes.get(1).copied().unwrap_or(0)),
-            accepted: Time::EPOCH,
-            previous: batch::ChainHash::BEGINNING,
             raw_bytes: u32::from(bytes.get(2).copied().unwrap_or(0)),
+            ..header(codec, flags & 2 != 0)
         };
         let mut value = Vec::new();
         batch::encode_value(&mut value, &key, &header, bytes.get(3..).unwrap_or_default());
         let (decoded, body) = batch::decode_value(&key, &value).unwrap();
         assert_eq!(decoded, header);
         let Ok(records) = batch::records(&header, body) else { return };
-        for record in Encoded::new(&records) {
-            let Ok(event) = record.and_then(|record| record::decode(&records, record)) else { return };
+        for placed in Placed::new(7, &header, &records) {
+            let Ok(event) = placed.and_then(|(_, _, record)| record::decode(&records, record)) else { return };
             check_round_trip(&event);
         }
     });
+}
+
+fn header(codec: batch::Codec, compacted: bool) -> batch::Header {
+    let (accepted, previous) = (Time::EPOCH, batch::ChainHash::BEGINNING);
+    batch::Header { codec, count: 0, accepted, compacted, previous, raw_bytes: 0 }
 }
 
 fn check_round_trip(event: &Event) {
     let mut encoded = Vec::new();
     record::encode(&mut encoded, event);
     let encoded = Bytes::from(encoded);
-    let record = Encoded::new(&encoded).next().unwrap().unwrap();
+    let header = header(batch::Codec::Raw, false);
+    let (_, _, record) = Placed::new(0, &header, &encoded).next().unwrap().unwrap();
     assert_eq!(&record::decode(&encoded, record).unwrap(), event);
 }

@@ -7,7 +7,7 @@ use crate::test_file;
 
 const OPENING: &str = "# The app file
 
-<!-- Printed from crates/app/src/fields.rs. To change it, change the table there and run
+<!-- Printed from crates/app/src/fields/. To change it, change the table there and run
      `RIVERRUN_BLESS=1 cargo test -p riverrun-app reference`. -->
 
 `riverrun.yaml` declares one app. `riverrun init` writes a first one, `riverrun check` reports every mistake in it at once, each with

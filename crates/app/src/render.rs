@@ -162,8 +162,8 @@ fn json(sources: &Sources, item: &Diagnostic) -> Value {
         put_place(&mut place, sources, label.span);
         place
     });
-    if !item.labels.is_empty() {
-        found["labels"] = labels.collect();
+    if let (false, Some(found)) = (item.labels.is_empty(), found.as_object_mut()) {
+        found.insert("labels".to_owned(), labels.collect());
     }
     put_place(&mut found, sources, item.span);
     found

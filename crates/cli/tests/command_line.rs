@@ -41,7 +41,7 @@ fn every_command_explains_itself() {
 #[test]
 fn a_shell_completes_commands_and_options() {
     let place = Place::new();
-    place.write("completions.bash", &place.succeed(&["completions", "bash"]));
+    place.write("completions.bash", place.succeed(&["completions", "bash"]));
     for (typed, expected) in [
         (&["riverrun", "de"][..], &["dead-letters", "demo", "describe"][..]),
         (&["riverrun", "verify", "--form"], &["--format"]),

@@ -39,7 +39,7 @@ pub fn is_own(topology: &Topology, pipeline: &Pipeline, model: &Model) -> bool {
     let inputs = pipeline.inputs();
     inputs.contains(&&model.from)
         && is_placed_by_key(topology, model)
-        && inputs.iter().all(|input| partitions(*input) == partitions(&model.from))
+        && inputs.iter().all(|input| partitions(input) == partitions(&model.from))
         && look_ups(pipeline)
             .filter(|entry| entry.model == model.name)
             .all(|entry| inputs.iter().all(|input| is_key_of(topology, input, &entry.key)))

@@ -1,0 +1,108 @@
+//! The table of every field of the app file. The reader opens each mapping with its section of this table and reports what
+//! is not in it; the reference in docs/app-file.md and the JSON Schema are printed from it. A field exists in all or in none.
+
+mod entities;
+mod pipelines;
+mod running;
+
+pub(crate) use entities::{APP, COMPACT, MODEL, RETENTION, TOPIC};
+pub(crate) use pipelines::{FLAT_MAP, MERGE, PIPELINE, ROUTE, SNAPSHOT_MODEL, STEP, TRANSFORM, WAY};
+pub(crate) use running::{ACCESS, DEFAULTS, LIMITS, TOKEN};
+
+use crate::takes::Takes;
+
+/// The fields of one kind of mapping.
+pub(crate) struct Section {
+    /// Where such mappings stand, for people: `topics.<name>`.
+    pub(crate) path: &'static str,
+    /// What such a mapping is.
+    pub(crate) meaning: &'static str,
+    /// Its fields, in the order people write them.
+    pub(crate) fields: &'static [Field],
+}
+
+/// One field.
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) takes: Takes,
+    /// What counts without it.
+    pub(crate) default: &'static str,
+    pub(crate) meaning: &'static str,
+    pub(crate) example: &'static str,
+}
+
+impl Section {
+    /// What such a mapping is called in messages.
+    pub(crate) fn title(&self) -> String {
+        if self.path == APP.path { "an app file".to_owned() } else { format!("`{}`", self.path) }
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.fields.iter().map(|field| field.name)
+    }
+}
+
+pub(crate) const fn field(
+    name: &'static str,
+    takes: Takes,
+    default: &'static str,
+    meaning: &'static str,
+    example: &'static str,
+) -> Field {
+    Field { name, takes, default, meaning, example }
+}
+
+/// Most events or levels a limit may be set to; a typing mistake should not switch a limit off.
+pub(crate) const BATCH_EVENTS_MAX: u64 = 1_000_000;
+/// serde_json and the document reader recurse to this depth.
+pub(crate) const JSON_DEPTH_MAX: u64 = 128;
+
+const ON_ERROR: Takes = Takes::Choice(&["dead_letter", "skip", "stop"]);
+
+/// What a field without default says in the reference.
+pub(crate) const REQUIRED: &str = "required";
+
+/// What a field says there of which a mapping has exactly one: the verb of a step.
+pub(crate) const VERB: &str = "-";
+
+/// The fields of the app file that an included file may have: what the app does.
+pub(crate) const INCLUDABLE: [&str; 4] = ["topics", "models", "pipelines", "fragments"];
+/// The fields of the app file that the file of an environment may have: where and how it runs.
+pub(crate) const OVERLAYABLE: [&str; 7] =
+    ["log", "data_dir", "durability", "compression", "listen", "limits", "access"];
+
+/// Every section, in the order of the reference.
+pub(crate) static SECTIONS: &[&Section] = &[
+    &APP,
+    &TOPIC,
+    &RETENTION,
+    &COMPACT,
+    &MODEL,
+    &PIPELINE,
+    &ROUTE,
+    &STEP,
+    &FLAT_MAP,
+    &SNAPSHOT_MODEL,
+    &TRANSFORM,
+    &WAY,
+    &MERGE,
+    &DEFAULTS,
+    &LIMITS,
+    &ACCESS,
+    &TOKEN,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_begins_with_its_field() {
+        for section in SECTIONS {
+            for field in section.fields {
+                let starts = field.example.starts_with(&format!("{}:", field.name));
+                assert!(starts || section.path == TRANSFORM.path, "{}.{}", section.path, field.name);
+            }
+        }
+    }
+}

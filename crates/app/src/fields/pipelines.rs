@@ -1,0 +1,233 @@
+//! Pipelines, their steps, and what the longer forms of steps hold.
+
+use super::{ON_ERROR, REQUIRED, Section, VERB, field};
+use crate::takes::Takes;
+
+pub(crate) static PIPELINE: Section = Section {
+    path: "pipelines.<name>",
+    meaning: "Takes events from topics, runs them through its steps in order, and writes what comes out to topics.",
+    fields: &[
+        field("from", Takes::OneOrMany(&Takes::Name("topic")), REQUIRED, "Its inputs.", "from: flights"),
+        field(
+            "steps",
+            Takes::List("steps", &STEP),
+            "none",
+            "What happens to each event, in order.",
+            "steps: [{ filter: data.dep_time != null }]",
+        ),
+        field(
+            "to",
+            Takes::Either(&Takes::Name("topic"), &Takes::Mapping(&ROUTE)),
+            "required, unless every event leaves in a branch",
+            "Where events go that come to the end of the steps. A topic is created if it is not declared.",
+            "to: departures",
+        ),
+        field(
+            "on_error",
+            ON_ERROR,
+            "`dead_letter`, or `defaults`",
+            "What happens to an event that fails: set aside, counted and passed over, or the pipeline stops in front of it.",
+            "on_error: dead_letter",
+        ),
+    ],
+};
+
+pub(crate) static ROUTE: Section = Section {
+    path: "pipelines.<name>.to",
+    meaning: "Chooses the topic of each event.",
+    fields: &[
+        field("route", Takes::Expression, REQUIRED, "Gives the name of one of the topics.", "route: data.region"),
+        field(
+            "topics",
+            Takes::OneOrMany(&Takes::Name("topic")),
+            REQUIRED,
+            "The topics it may name.",
+            "topics: [orders-eu, orders-us]",
+        ),
+        field(
+            "default",
+            Takes::Name("topic"),
+            "the event's error",
+            "Where an event goes for which it names none of them.",
+            "default: orders-elsewhere",
+        ),
+    ],
+};
+
+pub(crate) static STEP: Section = Section {
+    path: "pipelines.<name>.steps[]",
+    meaning: "One step says one of these verbs, and may carry a `name`. Wherever steps stand, they are written the same; below is an example of each.",
+    fields: &[
+        field(
+            "filter",
+            Takes::Expression,
+            VERB,
+            "Lets an event pass when it is true; null counts as false.",
+            "filter: data.dep_time != null",
+        ),
+        field(
+            "set",
+            Takes::Pairs(&Takes::Field, &Takes::Expression),
+            VERB,
+            "Sets fields of the data, one after the other.",
+            "set: { data.total: data.price * data.count }",
+        ),
+        field(
+            "map",
+            Takes::Pairs(&Takes::Text("name"), &Takes::Expression),
+            VERB,
+            "Gives the data a whole new shape: these fields, in order; dots in a name lead into objects. A deletion stays one.",
+            "map: { total: data.price * data.count, customer.name: data.who }",
+        ),
+        field(
+            "flat_map",
+            Takes::Either(&Takes::Expression, &Takes::Mapping(&FLAT_MAP)),
+            VERB,
+            "Makes an event of every element of a list; none when it is null, missing or empty.",
+            "flat_map: data.items",
+        ),
+        field(
+            "remove",
+            Takes::OneOrMany(&Takes::Field),
+            VERB,
+            "Removes fields of the data.",
+            "remove: [data.year, data.month]",
+        ),
+        field(
+            "rename",
+            Takes::Pairs(&Takes::Field, &Takes::Field),
+            VERB,
+            "Moves fields of the data: old place to new place.",
+            "rename: { data.dest: data.destination }",
+        ),
+        field(
+            "snapshot",
+            Takes::Named("model", "key", &SNAPSHOT_MODEL),
+            VERB,
+            "Puts the state every named model had at the event's time into the data.",
+            "snapshot: { plane: { key: data.tailnum } }",
+        ),
+        field(
+            "transform",
+            Takes::Either(&Takes::Name("name"), &Takes::Mapping(&TRANSFORM)),
+            VERB,
+            "Runs a transformer that the service registered in Rust.",
+            "transform: risk",
+        ),
+        field(
+            "select_key",
+            Takes::Expression,
+            VERB,
+            "Gives the event another key from here on; what is written is partitioned by it.",
+            "select_key: data.customer_id",
+        ),
+        field(
+            "branch",
+            Takes::Named("name", "way", &WAY),
+            VERB,
+            "Sends an event the first way whose condition holds; without one, on to the next step.",
+            "branch: { big: { when: data.total > 1000, to: big-orders } }",
+        ),
+        field(
+            "merge",
+            Takes::Either(&Takes::Name("topic"), &Takes::Mapping(&MERGE)),
+            VERB,
+            "Lets the events of a further topic in; the steps before it do not see them.",
+            "merge: returns",
+        ),
+        field(
+            "peek",
+            Takes::Expression,
+            VERB,
+            "Logs a value of each event that passes, at most 20 a second and pipeline, once it is processed; a replay logs none.",
+            "peek: data.total",
+        ),
+        field("use", Takes::Name("fragment"), VERB, "Puts the steps of a fragment here.", "use: clean"),
+        field(
+            "name",
+            Takes::Name("name"),
+            "the verb and its number (`filter-1`), or the name of the transformer or fragment",
+            "Names the step and owns its state; unique within the pipeline. That of a `use` stands before those of the fragment's steps.",
+            "name: scoring",
+        ),
+    ],
+};
+
+pub(crate) static FLAT_MAP: Section = Section {
+    path: "pipelines.<name>.steps[].flat_map",
+    meaning: "The long form of a list.",
+    fields: &[
+        field("each", Takes::Expression, REQUIRED, "Gives the list.", "each: data.items"),
+        field(
+            "as",
+            Takes::Field,
+            "the element is the new data",
+            "Where the element is put in a copy of the data.",
+            "as: data.item",
+        ),
+    ],
+};
+
+pub(crate) static SNAPSHOT_MODEL: Section = Section {
+    path: "pipelines.<name>.steps[].snapshot.<model>",
+    meaning: "Which entity of the model, and where its state is put.",
+    fields: &[
+        field("key", Takes::Expression, REQUIRED, "The entity.", "key: data.tailnum"),
+        field("as", Takes::Field, "`data.snapshot.<model>`", "Where its state is put.", "as: data.plane"),
+    ],
+};
+
+pub(crate) static TRANSFORM: Section = Section {
+    path: "pipelines.<name>.steps[].transform",
+    meaning: "The long form of a transformer's name.",
+    fields: &[field(
+        "name",
+        Takes::Name("name"),
+        REQUIRED,
+        "The name the transformer is registered under.",
+        "transform: { name: risk }",
+    )],
+};
+
+pub(crate) static WAY: Section = Section {
+    path: "pipelines.<name>.steps[].branch.<way>",
+    meaning: "A way of a branch. The one named `default` takes what the others leave.",
+    fields: &[
+        field(
+            "when",
+            Takes::Expression,
+            "required, except for `default`",
+            "Which events go this way; null counts as false.",
+            "when: data.total > 1000",
+        ),
+        field(
+            "steps",
+            Takes::List("steps", &STEP),
+            "none",
+            "What happens to them.",
+            "steps: [{ set: { data.check: 'true' } }]",
+        ),
+        field(
+            "to",
+            Takes::Either(&Takes::Name("topic"), &Takes::Mapping(&ROUTE)),
+            "they come back to the steps after the branch",
+            "Where they leave the pipeline.",
+            "to: big-orders",
+        ),
+    ],
+};
+
+pub(crate) static MERGE: Section = Section {
+    path: "pipelines.<name>.steps[].merge",
+    meaning: "The long form of a topic.",
+    fields: &[
+        field("from", Takes::Name("topic"), REQUIRED, "The topic.", "from: returns"),
+        field(
+            "steps",
+            Takes::List("steps", &STEP),
+            "none",
+            "What happens to its events before they join the others.",
+            "steps: [{ set: { data.total: 0 - data.total } }]",
+        ),
+    ],
+};

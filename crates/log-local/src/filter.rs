@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_was_added_is_held_and_little_else() {
-        let identity = |id: u32| Identity::of(TopicId(1), "/s", &id.to_string());
+        let identity = |id: u32| Identity::of(TopicId(1), "/s", &id.to_string(), &mut Vec::new());
         let mut filter = Filter::default();
         (0..200_000).for_each(|id| filter.add(identity(id)));
         assert!((0..200_000).all(|id| filter.may_hold(identity(id))));

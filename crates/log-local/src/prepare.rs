@@ -11,7 +11,7 @@ use crate::directory::{Directory, Topic};
 use crate::options::Compression;
 use crate::record;
 use crate::stored::PartitionId;
-use crate::stored::identity::{Content, Identity, truncated};
+use crate::stored::identity::{Content, Identity, half_hash};
 
 /// Records of one partition in the order they are to stand, encoded.
 #[derive(Debug)]
@@ -118,14 +118,15 @@ impl Part {
     }
 }
 
-/// What must not differ between two events of one identity: type, subject, sent time, key and data.
-pub(crate) fn content(event: &Event) -> Content {
-    let mut hasher = blake3::Hasher::new();
+/// What must not differ between two events of one identity: type, subject, sent time, key and data. `buffer` is memory to
+/// work in.
+pub(crate) fn content(event: &Event, buffer: &mut Vec<u8>) -> Content {
+    buffer.clear();
     let mut field = |bytes: Option<&[u8]>| {
         // One more than the length, so that an absent field differs from an empty one.
         let length = bytes.map_or(0, |bytes| bytes.len() as u64 + 1);
-        hasher.update(&length.to_be_bytes());
-        hasher.update(bytes.unwrap_or_default());
+        buffer.extend(length.to_be_bytes());
+        buffer.extend_from_slice(bytes.unwrap_or_default());
     };
     field(Some(event.kind.as_bytes()));
     field(event.subject.as_ref().map(|subject| subject.as_bytes()));
@@ -137,7 +138,7 @@ pub(crate) fn content(event: &Event) -> Content {
     field(time.as_deref());
     field(event.key.as_ref().map(riverrun_event::Key::as_bytes));
     field(event.data.as_deref());
-    Content(truncated(&hasher))
+    Content(half_hash(buffer))
 }
 
 /// Identity and content of each record of a door's batch.
@@ -146,8 +147,10 @@ pub(crate) fn identities(prepared: &Prepared, records: &[NewRecord]) -> Vec<(Ide
         let part = prepared.records.get(index).and_then(|(part, _)| prepared.parts.get(*part))?;
         prepared.partitions.get(part.partition).map(|(_, id)| id.topic)
     };
+    let mut buffer = Vec::new();
     let identity = |(index, new): (usize, &NewRecord)| {
-        Some((Identity::of(topic(index)?, &new.event.source, &new.event.id), content(&new.event)))
+        let identity = Identity::of(topic(index)?, &new.event.source, &new.event.id, &mut buffer);
+        Some((identity, content(&new.event, &mut buffer)))
     };
     records.iter().enumerate().filter_map(identity).collect()
 }
@@ -158,6 +161,7 @@ mod tests {
 
     #[test]
     fn an_absent_field_differs_from_an_empty_one() {
+        let content = |event: &Event| content(event, &mut Vec::new());
         let event = Event::new("1", "/s", "t");
         let mut other = event.clone();
         assert_eq!(content(&event), content(&other));

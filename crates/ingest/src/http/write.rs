@@ -176,20 +176,32 @@ pub(crate) async fn append(shared: &Shared, records: Vec<NewRecord>) -> Result<V
         doors.metrics.conflicts.inc();
     }
     let logged = logged?;
-    for answer in &logged {
+    let alike = |one: &Logged, other: &Logged| {
+        one.is_duplicate() == other.is_duplicate() && one.position().topic == other.position().topic
+    };
+    for run in logged.chunk_by(alike) {
+        let Some(answer) = run.first() else { continue };
         let counted = if answer.is_duplicate() { &doors.metrics.duplicates } else { &doors.metrics.events_in };
-        counted.get_or_create(&TopicLabels { topic: answer.position().topic.clone() }).inc();
+        counted.get_or_create(&TopicLabels { topic: answer.position().topic.clone() }).inc_by(run.len() as u64);
     }
     Ok(logged)
 }
 
+/// About what the answer to one event takes.
+const ANSWER_BYTES: usize = 64;
+
 /// The answer to events that are durable: for one event an object, for a batch a list in its order.
 fn acknowledge(logged: &[Logged], mode: Mode) -> Response {
-    // A position needs no escapes: names of topics have none of the characters that do.
-    let one =
-        |logged: &Logged| format!(r#"{{"position":"{}","duplicate":{}}}"#, logged.position(), logged.is_duplicate());
-    let all = logged.iter().map(one).collect::<Vec<_>>().join(",");
-    let body = if mode == Mode::Batch { format!("[{all}]") } else { all };
+    let mut body = String::with_capacity(logged.len() * ANSWER_BYTES);
+    let is_batch = mode == Mode::Batch;
+    body.push_str(if is_batch { "[" } else { "" });
+    for (index, logged) in logged.iter().enumerate() {
+        body.push_str(if index == 0 { r#"{"position":""# } else { r#",{"position":""# });
+        // A position needs no escapes: names of topics have none of the characters that do. A String takes whatever is written.
+        let _ = logged.position().write_to(&mut body);
+        body.push_str(if logged.is_duplicate() { r#"","duplicate":true}"# } else { r#"","duplicate":false}"# });
+    }
+    body.push_str(if is_batch { "]" } else { "" });
     let json = HeaderValue::from_static("application/json");
     (StatusCode::ACCEPTED, [(CONTENT_TYPE, json)], body).into_response()
 }

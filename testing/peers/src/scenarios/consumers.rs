@@ -22,7 +22,7 @@ use crate::programs::Programs;
 use crate::score::Score;
 use crate::served::Served;
 
-const APP: &str = "app: shared\ntopics:\n  work: { partitions: 6 }\n";
+const APP: &str = "app: shared\ntopics:\n  jobs: { partitions: 6 }\n";
 /// Events a reader is given at once; what it may have in hand when it or the server is killed.
 pub(super) const PAGE: usize = 20;
 const BATCHES: usize = 120;
@@ -178,7 +178,7 @@ fn owned((reader, partitions): (&str, usize)) -> (String, usize) {
 fn publish(connection: &mut Connection, batch: usize, programs: &Programs) -> Result<(), Failure> {
     let event = |number: usize| {
         format!(
-            r#"{{"specversion":"1.0","id":"e-{number}","source":"/scenario","type":"work","partitionkey":"k{}","data":{number}}}"#,
+            r#"{{"specversion":"1.0","id":"e-{number}","source":"/scenario","type":"jobs","partitionkey":"k{}","data":{number}}}"#,
             number % 97
         )
     };
@@ -186,7 +186,7 @@ fn publish(connection: &mut Connection, batch: usize, programs: &Programs) -> Re
     let body = format!("[{}]", events.join(","));
     let until = Instant::now() + WAIT_TIMEOUT;
     while Instant::now() < until {
-        let request = Request::post("/topics/work/events", "application/cloudevents-batch+json", body.clone());
+        let request = Request::post("/topics/jobs/events", "application/cloudevents-batch+json", body.clone());
         if connection.send(&request).is_ok_and(|answer| answer.status == 202) {
             return Ok(());
         }

@@ -53,7 +53,7 @@ impl Fence {
 
     /// A page of a reader: its cursor and the positions of its events.
     fn read(&mut self, reader: &str, session: u64) -> Result<(String, Vec<String>), Failure> {
-        let path = format!("/consumers/fence/events?topic=work&reader={reader}&session={session}&wait=30&limit=7");
+        let path = format!("/consumers/fence/events?topic=jobs&reader={reader}&session={session}&wait=30&limit=7");
         let mut request = Request::get(path);
         request.headers.push(("Accept".to_owned(), "application/json".to_owned()));
         let page = json(&self.send(&request)?)?;

@@ -65,7 +65,7 @@ impl Reader {
     fn start(mut command: Command, directory: &TempDir, name: &'static str, url: &str) -> Result<Self, Failure> {
         let output = directory.path().join(format!("{name}.out"));
         let file = |path: &Path| File::create(path).or_environment("cannot make a reader's output file");
-        command.args(["--url", url, "--consumer", "work", "--topic", "work", "--reader", name, "--session", SESSION]);
+        command.args(["--url", url, "--consumer", "jobs", "--topic", "jobs", "--reader", name, "--session", SESSION]);
         command.args(["--limit", &PAGE.to_string()]);
         command.stdin(Stdio::null()).stdout(file(&output)?).stderr(file(&output.with_extension("err"))?);
         let child = command.spawn().or_environment(&format!("cannot start {command:?}"))?;
@@ -178,7 +178,7 @@ impl Processed {
     }
 }
 
-/// `work/2@17`, with or without what a cursor adds.
+/// `jobs/2@17`, with or without what a cursor adds.
 fn place(position: &str) -> Option<(String, u64)> {
     let (partition, offset) = position.split('~').next()?.split_once('@')?;
     Some((partition.to_owned(), offset.parse().ok()?))

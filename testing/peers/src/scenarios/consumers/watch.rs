@@ -25,7 +25,7 @@ impl Watch {
 
     /// Looks, if the server answers.
     pub(super) fn look(&mut self) {
-        let answer = self.connection.send(&Request::get("/consumers/work"));
+        let answer = self.connection.send(&Request::get("/consumers/jobs"));
         let Some(answer) = answer.ok().filter(|answer| answer.status == 200) else { return };
         let Ok(report) = serde_json::from_slice::<Value>(&answer.body) else { return };
         for held in report.get("partitions").and_then(Value::as_array).into_iter().flatten() {

@@ -23,6 +23,7 @@ use crate::prepare::BATCH_BYTES_MAX;
 use crate::record::{self, Placed};
 use crate::stored::PartitionId;
 use crate::stored::batch::{self, BatchKey, ChainHash, Codec, Header};
+use crate::stored::identity::half_hash;
 
 /// Keys looked at in one pass: some 40 MB. A partition with more is done in shares, a share of its keys at a time.
 const KEYS_MAX: usize = 512 * 1024;
@@ -113,10 +114,7 @@ type KeyHash = [u8; 16];
 impl Pass {
     /// The key of an event, if it has one and belongs to the share that is looked at.
     fn key(&self, event: &Event) -> Option<KeyHash> {
-        let mut hash = [0; 16];
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(event.key.as_ref()?.as_bytes());
-        hasher.finalize_xof().fill(&mut hash);
+        let hash = half_hash(event.key.as_ref()?.as_bytes());
         let (share, shares) = self.share;
         hash.last().is_some_and(|last| last % shares == share).then_some(hash)
     }

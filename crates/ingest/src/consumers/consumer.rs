@@ -160,9 +160,8 @@ impl Consumer {
         let consumer = Arc::clone(self);
         to_its_end(async move {
             let topics = topic.map_or_else(|| consumer.topics(), |topic| vec![topic]);
-            let partitions: Vec<_> = consumer.sharing().held().into_iter().map(|held| held.partition).collect();
-            let mut partitions: Vec<_> =
-                partitions.into_iter().filter(|partition| topics.contains(&partition.topic)).collect();
+            let held = consumer.sharing().held().into_iter().map(|held| held.partition);
+            let mut partitions: Vec<_> = held.filter(|partition| topics.contains(&partition.topic)).collect();
             partitions.sort_unstable();
             let _locks = consumer.lock(partitions.iter()).await;
             let mut new = Vec::new();

@@ -44,14 +44,11 @@ pub(super) async fn read(
     consumer: Named,
     parameters: Result<UrlQuery<Vec<(String, String)>>, QueryRejection>,
     headers: HeaderMap,
-) -> Response {
-    let answer = async {
-        let name = name_of(consumer)?;
-        let UrlQuery(parameters) = parameters.map_err(|_| QueryError::new("query", "it is no valid query string"))?;
-        let parameters = Parameters::parse(&parameters)?;
-        page(&shared, &caller, &name, parameters, wants_json(&headers)).await
-    };
-    answer.await.unwrap_or_else(IntoResponse::into_response)
+) -> Result<Response, DoorError> {
+    let name = name_of(consumer)?;
+    let UrlQuery(parameters) = parameters.map_err(|_| QueryError::new("query", "it is no valid query string"))?;
+    let parameters = Parameters::parse(&parameters)?;
+    page(&shared, &caller, &name, parameters, wants_json(&headers)).await
 }
 
 async fn page(
@@ -114,15 +111,12 @@ pub(super) async fn commit(
     Extension(caller): Called,
     consumer: Named,
     request: Request,
-) -> Response {
-    let answer = async {
-        let asked: wire::Commit = received(&shared, request, r#"{"cursor":"orders/0@12~1.1"}"#).await?;
-        let cursor: Cursor = asked.cursor.parse().map_err(ConsumerError::Cursor)?;
-        let consumer = find(&shared, &caller, Verb::Read, &name_of(consumer)?).await?;
-        consumer.commit(cursor).await?;
-        Ok::<_, DoorError>(StatusCode::NO_CONTENT.into_response())
-    };
-    answer.await.unwrap_or_else(IntoResponse::into_response)
+) -> Result<StatusCode, DoorError> {
+    let asked: wire::Commit = received(&shared, request, r#"{"cursor":"orders/0@12~1.1"}"#).await?;
+    let cursor: Cursor = asked.cursor.parse().map_err(ConsumerError::Cursor)?;
+    let consumer = find(&shared, &caller, Verb::Read, &name_of(consumer)?).await?;
+    consumer.commit(cursor).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `DELETE /consumers/{consumer}/readers/{reader}`. Leaving twice is leaving.
@@ -130,32 +124,28 @@ pub(super) async fn leave(
     State(shared): Parts,
     Extension(caller): Called,
     names: Result<Path<(String, String)>, PathRejection>,
-) -> Response {
-    let answer = async {
-        let Path((consumer, reader)) = names.map_err(|_| DoorError::NotFound("this path".to_owned()))?;
-        let reader: ReaderName = reader.parse().map_err(|error| QueryError::new("reader", format!("{error}")))?;
-        find(&shared, &caller, Verb::Read, &consumer).await?.leave(&reader);
-        Ok::<_, DoorError>(StatusCode::NO_CONTENT.into_response())
-    };
-    answer.await.unwrap_or_else(IntoResponse::into_response)
+) -> Result<StatusCode, DoorError> {
+    let Path((consumer, reader)) = names.map_err(|_| DoorError::NotFound("this path".to_owned()))?;
+    let reader: ReaderName = reader.parse().map_err(|error| QueryError::new("reader", format!("{error}")))?;
+    find(&shared, &caller, Verb::Read, &consumer).await?.leave(&reader);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /consumers`.
-pub(super) async fn list(State(shared): Parts) -> Response {
-    let answer = shared.doors.consumers.report().await.map_err(DoorError::from);
-    answer.map_or_else(IntoResponse::into_response, |all| {
-        axum::Json(all.iter().map(wire::ConsumerStatus::from).collect::<Vec<_>>()).into_response()
-    })
+pub(super) async fn list(State(shared): Parts) -> Result<Response, DoorError> {
+    let all = shared.doors.consumers.report().await?;
+    Ok(axum::Json(all.iter().map(wire::ConsumerStatus::from).collect::<Vec<_>>()).into_response())
 }
 
 /// `GET /consumers/{consumer}`.
-pub(super) async fn show(State(shared): Parts, Extension(caller): Called, consumer: Named) -> Response {
-    let answer = async {
-        let name = name_of(consumer)?;
-        find(&shared, &caller, Verb::Operate, &name).await?;
-        report(&shared, &name).await
-    };
-    answer.await.unwrap_or_else(IntoResponse::into_response)
+pub(super) async fn show(
+    State(shared): Parts,
+    Extension(caller): Called,
+    consumer: Named,
+) -> Result<Response, DoorError> {
+    let name = name_of(consumer)?;
+    find(&shared, &caller, Verb::Operate, &name).await?;
+    report(&shared, &name).await
 }
 
 async fn report(shared: &Shared, name: &str) -> Result<Response, DoorError> {
@@ -164,14 +154,15 @@ async fn report(shared: &Shared, name: &str) -> Result<Response, DoorError> {
 }
 
 /// `DELETE /consumers/{consumer}`.
-pub(super) async fn remove(State(shared): Parts, Extension(caller): Called, consumer: Named) -> Response {
-    let answer = async {
-        let name = name_of(consumer)?;
-        find(&shared, &caller, Verb::Operate, &name).await?;
-        shared.doors.consumers.remove(&name).await?;
-        Ok::<_, DoorError>(StatusCode::NO_CONTENT.into_response())
-    };
-    answer.await.unwrap_or_else(IntoResponse::into_response)
+pub(super) async fn remove(
+    State(shared): Parts,
+    Extension(caller): Called,
+    consumer: Named,
+) -> Result<StatusCode, DoorError> {
+    let name = name_of(consumer)?;
+    find(&shared, &caller, Verb::Operate, &name).await?;
+    shared.doors.consumers.remove(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /consumers/{consumer}/reset`.
@@ -180,26 +171,23 @@ pub(super) async fn reset(
     Extension(caller): Called,
     consumer: Named,
     request: Request,
-) -> Response {
-    let answer = async {
-        let name = name_of(consumer)?;
-        let asked: wire::Reset = received(&shared, request, r#"{"to":"beginning"}"#).await?;
-        let consumer = find(&shared, &caller, Verb::Operate, &name).await?;
-        let topic = asked.topic.map(|topic| topic_of(&shared, &topic)).transpose()?;
-        if let Some(topic) = topic.as_ref().filter(|topic| !consumer.topics().contains(topic)) {
-            return Err(QueryError::new("topic", format!("the consumer does not read {topic}")).into());
-        }
-        let target = match asked.to.as_str() {
-            "kept" => Target::Kept,
-            text => Target::At(From::parse(text).map_err(|error| error.named("to"))?),
-        };
-        if matches!(target, Target::At(From::Offsets(_))) && topic.is_none() && consumer.topics().len() > 1 {
-            return Err(QueryError::new("to", "offsets are of one topic; name it as topic").into());
-        }
-        consumer.reset(target, topic).await?;
-        report(&shared, &name).await
+) -> Result<Response, DoorError> {
+    let name = name_of(consumer)?;
+    let asked: wire::Reset = received(&shared, request, r#"{"to":"beginning"}"#).await?;
+    let consumer = find(&shared, &caller, Verb::Operate, &name).await?;
+    let topic = asked.topic.map(|topic| topic_of(&shared, &topic)).transpose()?;
+    if let Some(topic) = topic.as_ref().filter(|topic| !consumer.topics().contains(topic)) {
+        return Err(QueryError::new("topic", format!("the consumer does not read {topic}")).into());
+    }
+    let target = match asked.to.as_str() {
+        "kept" => Target::Kept,
+        text => Target::At(From::parse(text).map_err(|error| error.named("to"))?),
     };
-    answer.await.unwrap_or_else(IntoResponse::into_response)
+    if matches!(target, Target::At(From::Offsets(_))) && topic.is_none() && consumer.topics().len() > 1 {
+        return Err(QueryError::new("to", "offsets are of one topic; name it as topic").into());
+    }
+    consumer.reset(target, topic).await?;
+    report(&shared, &name).await
 }
 
 /// A consumer whose topics the caller may all use so.

@@ -32,13 +32,10 @@ pub(super) async fn from_topic(
     topic: Result<Path<String>, PathRejection>,
     parameters: Result<UrlQuery<Vec<(String, String)>>, QueryRejection>,
     headers: HeaderMap,
-) -> Response {
-    let Ok(Path(topic)) = topic else { return DoorError::NotFound("this path".to_owned()).into_response() };
-    let parameters = match parameters {
-        Ok(UrlQuery(parameters)) => parameters,
-        Err(_) => return DoorError::Query(QueryError::new("query", "it is no valid query string")).into_response(),
-    };
-    answer(&shared, &topic, &parameters, &headers).await.unwrap_or_else(IntoResponse::into_response)
+) -> Result<Response, DoorError> {
+    let Path(topic) = topic.map_err(|_| DoorError::NotFound("this path".to_owned()))?;
+    let UrlQuery(parameters) = parameters.map_err(|_| QueryError::new("query", "it is no valid query string"))?;
+    answer(&shared, &topic, &parameters, &headers).await
 }
 
 async fn answer(

@@ -29,12 +29,11 @@ pub(super) async fn to_topic(
     Extension(caller): Extension<Caller>,
     topic: Result<Path<String>, PathRejection>,
     request: Request,
-) -> Response {
-    let answer = match &topic {
+) -> Result<Response, DoorError> {
+    match &topic {
         Ok(Path(topic)) => publish(&shared, &caller, Some(topic), request).await,
         Err(_) => Err(DoorError::NotFound(request.uri().path().to_owned())),
-    };
-    answer.unwrap_or_else(IntoResponse::into_response)
+    }
 }
 
 /// `POST /events`.
@@ -42,8 +41,8 @@ pub(super) async fn by_type(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     request: Request,
-) -> Response {
-    publish(&shared, &caller, None, request).await.unwrap_or_else(IntoResponse::into_response)
+) -> Result<Response, DoorError> {
+    publish(&shared, &caller, None, request).await
 }
 
 async fn publish(

@@ -132,6 +132,12 @@ impl TopicName {
         Self(format!("_dead-letters.{pipeline}").into())
     }
 
+    /// The topic in which the events of `pipeline` meet that its step `repartition` deals out anew.
+    #[must_use]
+    pub fn meeting_of(pipeline: &PipelineName, repartition: &OperatorName) -> Self {
+        Self(format!("_repartition.{pipeline}.{repartition}").into())
+    }
+
     /// The topic that keeps the events that `model` could not take.
     #[must_use]
     pub fn dead_letters_of_model(model: &ModelName) -> Self {
@@ -144,6 +150,24 @@ impl OperatorName {
     #[must_use]
     pub fn of_model(model: &ModelName) -> Self {
         Self(format!("_model.{model}").into())
+    }
+
+    /// The operator that owns the timers of a task, whoever set them.
+    #[must_use]
+    pub fn timers() -> Self {
+        Self("_timers".into())
+    }
+
+    /// The operator that owns what the clocks of a task say.
+    #[must_use]
+    pub fn clocks() -> Self {
+        Self("_clocks".into())
+    }
+
+    /// The way that events go which come too late for the step `operator`.
+    #[must_use]
+    pub fn of_late(operator: &Self) -> Self {
+        Self(format!("{operator}.late").into())
     }
 
     /// The place where events leave a pipeline, which their ids name: `to` at its end, `<branch>.to` at that of a branch.

@@ -61,7 +61,7 @@ impl Overlay {
     ///
     /// # Errors
     /// [`StepError::Fatal`] when the committed state cannot be read.
-    pub fn scan(
+    pub fn range(
         &self,
         operator: &OperatorName,
         from: &[u8],
@@ -105,6 +105,16 @@ impl KeyedState for Overlay {
         };
         self.undo.push((operator.clone(), key, before));
     }
+
+    fn scan(
+        &mut self,
+        operator: &OperatorName,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StepError> {
+        self.range(operator, from, to, Direction::Ascending, limit)
+    }
 }
 
 /// The task's state, shared by a step's look-ups and its operators, one after the other.
@@ -117,6 +127,16 @@ impl KeyedState for SharedOverlay<'_> {
 
     fn put(&mut self, operator: &OperatorName, key: &[u8], value: Option<Bytes>) {
         self.0.borrow_mut().put(operator, key, value);
+    }
+
+    fn scan(
+        &mut self,
+        operator: &OperatorName,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StepError> {
+        KeyedState::scan(&mut *self.0.borrow_mut(), operator, from, to, limit)
     }
 }
 
@@ -162,7 +182,7 @@ mod tests {
     }
 
     fn keys(overlay: &Overlay, operator: &OperatorName, direction: Direction, limit: usize) -> String {
-        let rows = overlay.scan(operator, b"a", b"z", direction, limit).unwrap();
+        let rows = overlay.range(operator, b"a", b"z", direction, limit).unwrap();
         rows.iter().map(|(key, _)| std::str::from_utf8(key).unwrap()).collect()
     }
 

@@ -1,10 +1,11 @@
 //! What a step may see besides its event, and how it answers.
 
 use bytes::Bytes;
-use riverrun_event::{ModelName, OperatorName, Position, Time};
+use riverrun_event::{ModelName, OperatorName, Position, Record, Time};
 
 use crate::document::{DocumentError, Json};
-use crate::draft::Draft;
+use crate::draft::{Cause, Draft};
+use crate::timers::{Clock, Clocks, Timers};
 
 /// What the runtime hands to an operator: the models as of the event, and the keyed state of the task.
 pub struct StepContext<'a> {
@@ -12,8 +13,39 @@ pub struct StepContext<'a> {
     pub models: &'a mut dyn Models,
     /// The task's state, including what earlier steps of the same commit changed.
     pub state: &'a mut dyn KeyedState,
+    /// The task's timers.
+    pub timers: &'a mut Timers,
+    /// What the task's clocks say, the present event included.
+    pub clocks: Clocks,
+    /// Which of the operator's inputs the event comes from: 0 is the flow of the steps, then those of
+    /// [`crate::Operator::further_inputs`] in order.
+    pub port: usize,
+    /// The record that is stepped; none while timers fire.
+    pub record: Option<&'a Record>,
     /// What `peek` steps saw; counts only if the step succeeds.
     pub peeked: &'a mut Vec<Peeked>,
+    /// Events that came too late for the operator that is applied, or for a part of what it does. They are counted, and go
+    /// to the place it declares for them, if it does.
+    pub late: &'a mut Vec<Draft>,
+}
+
+impl StepContext<'_> {
+    /// What an event was made from: what it says itself, else the record that is stepped. None for what a timer made of
+    /// nothing.
+    #[must_use]
+    pub fn cause_of(&self, draft: &Draft) -> Option<Cause> {
+        draft.cause().cloned().or_else(|| self.record.map(Cause::of))
+    }
+
+    /// Sets a timer of `operator`; see [`Timers::set`].
+    pub fn set_timer(&mut self, clock: Clock, time: Time, operator: &OperatorName, key: &[u8]) {
+        self.timers.set(self.state, clock, time, operator, key);
+    }
+
+    /// Takes a timer of `operator` back.
+    pub fn cancel_timer(&mut self, clock: Clock, time: Time, operator: &OperatorName, key: &[u8]) {
+        self.timers.cancel(self.state, clock, time, operator, key);
+    }
 }
 
 /// What a `peek` step saw.
@@ -53,6 +85,18 @@ pub trait KeyedState {
 
     /// Puts the row, or deletes it when `value` is `None`. It is kept only if the step succeeds and its commit happens.
     fn put(&mut self, operator: &OperatorName, key: &[u8], value: Option<Bytes>);
+
+    /// The rows with `from <= key < to`, smallest first, at most `limit`; what the step put is among them.
+    ///
+    /// # Errors
+    /// [`StepError::Fatal`] when the state cannot be read.
+    fn scan(
+        &mut self,
+        operator: &OperatorName,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StepError>;
 }
 
 /// Where an event goes after an operator.

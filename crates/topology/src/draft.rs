@@ -1,7 +1,7 @@
 //! An event on its way through a pipeline: read by expressions, changed by operators, rendered once at the end.
 
 use bytes::Bytes;
-use riverrun_event::{Event, Time};
+use riverrun_event::{Event, Position, Record, Text, Time};
 
 use crate::document::{Document, DocumentError, Path, Span};
 
@@ -13,6 +13,27 @@ pub struct Draft {
     document: Option<Document>,
     /// Where the fields of the expression being evaluated are; kept between expressions for its memory.
     fetched: Vec<Option<Span>>,
+    /// What it was made from, where that is not the record that is stepped.
+    cause: Option<Box<Cause>>,
+}
+
+/// The record an event was made from, as its attributes will name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// Where the record is.
+    pub position: Position,
+    /// The id of its event.
+    pub id: Text,
+    /// The source of its event.
+    pub source: Text,
+}
+
+impl Cause {
+    /// A record as a cause.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        Self { position: record.position.clone(), id: record.event.id.clone(), source: record.event.source.clone() }
+    }
 }
 
 /// Why the data of an event could not be used.
@@ -33,7 +54,35 @@ impl Draft {
     /// Starts from an event and the time it was accepted (which counts as its time where it has none).
     #[must_use]
     pub fn new(event: Event, accepted: Time) -> Self {
-        Self { event, accepted, document: None, fetched: Vec::new() }
+        Self { event, accepted, document: None, fetched: Vec::new(), cause: None }
+    }
+
+    /// Another event of the same attributes and cause, with JSON data of its own.
+    #[must_use]
+    pub fn derived(&self, json: Bytes) -> Self {
+        let mut derived = self.another(Event { data: None, ..self.event.clone() });
+        derived.replace_data(json);
+        derived
+    }
+
+    /// Another event of the same cause.
+    #[must_use]
+    pub fn another(&self, event: Event) -> Self {
+        Self { cause: self.cause.clone(), ..Self::new(event, self.accepted) }
+    }
+
+    /// The event with what it was made from, where that is not the record that is stepped: one that waited in an operator's
+    /// state, for example.
+    #[must_use]
+    pub fn caused_by(mut self, cause: Cause) -> Self {
+        self.cause = Some(Box::new(cause));
+        self
+    }
+
+    /// What it was made from, where that is not the record that is stepped.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_deref()
     }
 
     /// The event's own time, else the accept time.

@@ -15,8 +15,10 @@ pub mod json;
 pub mod model;
 pub mod operators;
 pub mod pipeline;
+pub mod rows;
 pub mod sink;
 pub mod step_names;
+pub mod timers;
 pub mod topic;
 pub mod topology;
 
@@ -25,7 +27,7 @@ mod check;
 pub use builder::TopologyBuilder;
 pub use context::{EventError, Flow, KeyedState, ModelVersion, Models, Peeked, StepContext, StepError};
 pub use describe::DescribeFormat;
-pub use draft::{DataError, Draft};
+pub use draft::{Cause, DataError, Draft};
 pub use expression::{EvaluationError, Expression, ExpressionError, Value};
 pub use model::Model;
 pub use operators::Operator;
@@ -33,5 +35,6 @@ pub use operators::transform::{Transform, TransformError, Transformer, Transform
 pub use pipeline::{OnError, Pipeline, Step};
 pub use sink::{Route, Sink};
 pub use step_names::StepNames;
+pub use timers::{Clock, Clocks, Timer, Timers};
 pub use topic::{Compact, Topic, TypePattern};
 pub use topology::{Topology, TopologyError};

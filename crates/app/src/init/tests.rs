@@ -4,7 +4,7 @@ use std::io::Read;
 
 use bytes::Bytes;
 use riverrun_event::{Event, ModelName, OperatorName, Time};
-use riverrun_topology::{Draft, Flow, KeyedState, ModelVersion, Models, StepContext, StepError};
+use riverrun_topology::{Clocks, Draft, Flow, KeyedState, ModelVersion, Models, StepContext, StepError, Timers};
 
 use super::*;
 use crate::app::App;
@@ -24,6 +24,10 @@ impl KeyedState for Nothing {
     }
 
     fn put(&mut self, _: &OperatorName, _: &[u8], _: Option<Bytes>) {}
+
+    fn scan(&mut self, _: &OperatorName, _: &[u8], _: &[u8], _: usize) -> Result<Vec<(Bytes, Bytes)>, StepError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Runs the proposed pipeline over data and gives what passes.
@@ -34,8 +38,16 @@ fn run(app: &App, data: impl Iterator<Item = String>) -> Vec<String> {
         event.data = Some(Bytes::from(data));
         let mut draft = Draft::new(event, Time::EPOCH);
         for step in &pipeline.steps {
-            let mut peeked = Vec::new();
-            let mut context = StepContext { models: &mut Nothing, state: &mut Nothing, peeked: &mut peeked };
+            let mut context = StepContext {
+                models: &mut Nothing,
+                state: &mut Nothing,
+                timers: &mut Timers::default(),
+                clocks: Clocks::START,
+                port: 0,
+                record: None,
+                peeked: &mut Vec::new(),
+                late: &mut Vec::new(),
+            };
             match step.operator.apply(&step.name, &mut draft, &mut context).unwrap() {
                 Flow::Pass => {}
                 Flow::Drop => return None,

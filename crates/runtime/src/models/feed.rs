@@ -104,7 +104,7 @@ impl Feed {
 
     fn newest_until(&self, entity: &[u8], time: Time, state: &Overlay) -> Result<Option<Version>, StepError> {
         let (from, to) = (key_from(entity, Time::from_unix(i64::MIN, 0)), key_after(entity, time));
-        let rows = state.scan(&self.operator, &from, &to, Direction::Descending, 1)?;
+        let rows = state.range(&self.operator, &from, &to, Direction::Descending, 1)?;
         Ok(rows.first().and_then(|(key, value)| Version::decode(key, value)))
     }
 
@@ -113,7 +113,7 @@ impl Feed {
         let mut versions: Vec<Version> = Vec::new();
         let (mut from, to) = (key_after(entity, time), key_end(entity));
         loop {
-            let rows = state.scan(&self.operator, &from, &to, Direction::Ascending, SCAN_ROWS)?;
+            let rows = state.range(&self.operator, &from, &to, Direction::Ascending, SCAN_ROWS)?;
             for version in rows.iter().filter_map(|(key, value)| Version::decode(key, value)) {
                 match versions.last_mut() {
                     Some(last) if (last.time, last.origin) == (version.time, version.origin) => *last = version,
@@ -146,7 +146,7 @@ impl Feed {
         let stream_time = self.stream_time(time, state)?;
         let (from, to) =
             (key_from(entity, Time::from_unix(i64::MIN, 0)), key_after(entity, stream_time.minus(history)));
-        let rows = state.scan(&self.operator, &from, &to, Direction::Ascending, SCAN_ROWS)?;
+        let rows = state.range(&self.operator, &from, &to, Direction::Ascending, SCAN_ROWS)?;
         let Some((_, beyond)) = rows.split_last() else { return Ok(()) };
         beyond.iter().for_each(|(key, _)| state.put(&self.operator, key, None));
         Ok(())

@@ -35,7 +35,7 @@ impl Models for Lookup<'_> {
     fn version(&mut self, model: &ModelName, key: &[u8], at: Time) -> Result<Option<ModelVersion>, StepError> {
         let Some((operator, input)) = self.own.get(model) else { return self.broadcast(model, key, at) };
         let state = self.state.borrow();
-        let scan = |from: &[u8], to: &[u8], limit| state.scan(operator, from, to, Direction::Descending, limit);
+        let scan = |from: &[u8], to: &[u8], limit| state.range(operator, from, to, Direction::Descending, limit);
         let version = newest_version(key, at, None, scan)?;
         Ok(version.and_then(|version| {
             Some(ModelVersion { position: input.at(version.revision), data: Json::check(version.data?) })

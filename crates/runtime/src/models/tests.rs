@@ -70,7 +70,7 @@ impl World {
     /// What was known at a second, of the first `next` events.
     fn known(&self, second: i64, next: u64) -> Option<String> {
         let operator = OperatorName::of_model(&ModelName::new("device").unwrap());
-        let scan = |from: &[u8], to: &[u8], limit| self.state.scan(&operator, from, to, Direction::Descending, limit);
+        let scan = |from: &[u8], to: &[u8], limit| self.state.range(&operator, from, to, Direction::Descending, limit);
         let version = newest_version(b"d", at(second), Some(Offset(next)), scan).unwrap();
         version.and_then(|version| version.data).map(|data| String::from_utf8(data.to_vec()).unwrap())
     }

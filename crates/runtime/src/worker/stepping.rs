@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use riverrun_event::{AppName, Offset, Partition, Record, TopicName, TopicPartition};
 use riverrun_log::{Assigned, Log, ReadError, TaskCommit, TaskId, TaskInputs};
-use riverrun_topology::{EventError, OnError, Pipeline, StepContext, StepError, Topology};
+use riverrun_topology::{Clocks, EventError, OnError, Pipeline, StepContext, StepError, Timers, Topology};
 
 use super::{Interruption, Ownership};
 use crate::dead_letter::dead_letter;
@@ -147,8 +147,17 @@ impl Stepping {
         let cache = &mut task.cache;
         let mut models = Lookup { store: &self.models, frontier, own: &task.own, state: &task.state, cache };
         let mut state = SharedOverlay(&task.state);
-        let mut peeked = Vec::new();
-        self.stepper.step(record, &mut StepContext { models: &mut models, state: &mut state, peeked: &mut peeked })
+        let mut context = StepContext {
+            models: &mut models,
+            state: &mut state,
+            timers: &mut Timers::default(),
+            clocks: Clocks::START,
+            port: 0,
+            record: Some(record),
+            peeked: &mut Vec::new(),
+            late: &mut Vec::new(),
+        };
+        self.stepper.step(record, &mut context)
     }
 
     fn set_aside(&self, task: &mut SteppingTask, record: &Record, error: &EventError, commit: &mut TaskCommit) {

@@ -64,9 +64,7 @@ impl FlatMap {
             put(&mut event, place, &element).map_err(|error| data_failed(name, error))?;
             return Ok(event);
         }
-        let mut event = Draft::new(draft.header().clone(), draft.accepted());
-        event.replace_data(element);
-        Ok(event)
+        Ok(draft.derived(element))
     }
 
     /// Before anything is copied: a small event with a long list could become more than memory holds.

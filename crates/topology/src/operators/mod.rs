@@ -16,12 +16,14 @@ pub mod transform;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use riverrun_event::OperatorName;
+use riverrun_event::{OperatorName, TopicName};
 
 use crate::context::{EventError, Flow, StepContext, StepError};
 use crate::document::Path;
 use crate::draft::{DataError, Draft};
 use crate::expression::EvaluationError;
+use crate::sink::Sink;
+use crate::timers::Timer;
 
 /// Every operator there is.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +107,44 @@ impl Operator {
             Self::Branch(branch) => branch.apply(name, draft),
             Self::Merge(_) => Ok(Flow::Pass),
         }
+    }
+}
+
+impl Operator {
+    /// Whether it keeps state per key, so that all events of a key must come to one task.
+    #[must_use]
+    pub fn is_keyed(&self) -> bool {
+        match self {
+            Self::Transform(transform) => {
+                transform.transformer.as_ref().is_some_and(|transformer| transformer.is_keyed())
+            }
+            _ => false,
+        }
+    }
+
+    /// Topics whose events come to it directly, at the ports from 1 on.
+    #[must_use]
+    pub fn further_inputs(&self) -> Vec<&TopicName> {
+        Vec::new()
+    }
+
+    /// Where events go that come too late for it.
+    #[must_use]
+    pub fn late(&self) -> Option<&Sink> {
+        None
+    }
+
+    /// Does what a timer of the operator was set for; the events go on behind it.
+    ///
+    /// # Errors
+    /// [`StepError::Event`] when what it would emit cannot be; [`StepError::Fatal`] when state cannot be read.
+    pub fn fire(
+        &self,
+        _name: &OperatorName,
+        _timer: &Timer,
+        _context: &mut StepContext<'_>,
+    ) -> Result<Vec<Draft>, StepError> {
+        Ok(Vec::new())
     }
 }
 

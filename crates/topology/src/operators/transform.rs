@@ -139,8 +139,7 @@ impl Transform {
         if let (Some(key), Some(after)) = (key, row.after) {
             state.put(name, key.as_bytes(), after);
         }
-        let accepted = draft.accepted();
-        Ok(Flow::Replace(outputs.into_iter().map(|event| Draft::new(event, accepted)).collect()))
+        Ok(Flow::Replace(outputs.into_iter().map(|event| draft.another(event)).collect()))
     }
 
     /// The key the state belongs to; `None` for a transformer without state.

@@ -17,7 +17,7 @@ pub mod verb;
 pub use attribute::{AttributeError, Attributes};
 pub use event::{Event, Record};
 pub use key::Key;
-pub use name::{AppName, ConsumerName, ModelName, NameError, OperatorName, PipelineName, TopicName};
+pub use name::{AppName, ConsumerName, ModelName, NameError, OperatorName, PipelineName, TopicName, ViewName};
 pub use position::{Offset, Partition, Position, PositionError, TopicPartition};
 pub use text::Text;
 pub use time::{Time, TimeError};

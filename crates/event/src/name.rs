@@ -115,6 +115,10 @@ name_type!(
     ConsumerName
 );
 name_type!(
+    /// Names a view within its app: the state of an operator, to be read.
+    ViewName
+);
+name_type!(
     /// Names an operator within its pipeline; it owns the operator's state across restarts and edits of the app file.
     OperatorName
 );

@@ -21,6 +21,7 @@ pub mod step_names;
 pub mod timers;
 pub mod topic;
 pub mod topology;
+pub mod view;
 
 mod check;
 
@@ -38,3 +39,4 @@ pub use step_names::StepNames;
 pub use timers::{Clock, Clocks, Timer, Timers};
 pub use topic::{Compact, Topic, TypePattern};
 pub use topology::{Topology, TopologyError};
+pub use view::ViewRow;

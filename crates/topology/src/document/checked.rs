@@ -24,10 +24,21 @@ impl Json {
         Ok(Self(value))
     }
 
+    /// JSON that this crate wrote, or copied from a document that was checked.
+    pub(crate) fn written(text: Bytes) -> Self {
+        Self(text)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 

@@ -38,9 +38,11 @@ struct Compiler<'s> {
 
 type Compilation = Result<Node, ExpressionError>;
 
-pub(super) fn compile(source: &str) -> Result<Compiled, ExpressionError> {
+/// Compiles an expression that knows the names `given` besides those of the event; they are the outermost locals.
+pub(super) fn compile(source: &str, given: &[&str]) -> Result<Compiled, ExpressionError> {
     let syntax = Syntax::parse(source)?;
-    let mut compiler = Compiler { syntax: &syntax, paths: Vec::new(), locals: Vec::new(), whole_data: false, depth: 0 };
+    let locals = given.iter().map(ToString::to_string).collect();
+    let mut compiler = Compiler { syntax: &syntax, paths: Vec::new(), locals, whole_data: false, depth: 0 };
     let root = compiler.node(&syntax.root)?;
     Ok(Compiled { root, paths: compiler.paths, whole_data: compiler.whole_data })
 }

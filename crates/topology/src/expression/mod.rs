@@ -11,6 +11,8 @@
 //!   condition; `<`, `in`, `exists`, `contains` and the like are false on null; computing with null is the event's error.
 //! - A field whose name is no plain word: `data["odd name"]`. Objects keep the order in which they are written.
 //!
+//! Where an operator keeps a state of its own (`fold`), its expressions also know `state`.
+//!
 //! The fields an expression names are known when it is compiled; all are looked up at once before it is evaluated.
 
 mod arithmetic;
@@ -34,7 +36,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use riverrun_event::Key;
 
-use crate::document::{Document, Path, Span};
+use crate::document::{Document, Json, Path, Span};
 use crate::draft::{DataError, Draft};
 
 pub use value::Value;
@@ -108,7 +110,33 @@ impl Expression {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
-        let Compiled { root, paths, whole_data } = compile(source)?;
+        Self::compiled(source, &[])
+    }
+
+    /// Compiles an expression that also knows `state`: what an operator keeps, beside the event at hand.
+    ///
+    /// # Errors
+    /// [`ExpressionError`] with the place in the source.
+    ///
+    /// # Examples
+    /// ```
+    /// use riverrun_event::{Event, Time};
+    /// use riverrun_topology::document::Json;
+    /// use riverrun_topology::{Draft, Expression};
+    ///
+    /// let with = Expression::parse_with_state("{'total': state.total + data.amount}")?;
+    /// let mut event = Event::new("1", "/orders", "order");
+    /// event.data = Some(r#"{"amount": 5}"#.into());
+    /// let state = with.evaluate_over(&mut Draft::new(event, Time::from_unix(0, 0)), &Json::check(r#"{"total":37}"#)?)?;
+    /// assert_eq!(state.as_bytes(), br#"{"total":42}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn parse_with_state(source: &str) -> Result<Self, ExpressionError> {
+        Self::compiled(source, &["state"])
+    }
+
+    fn compiled(source: &str, given: &[&str]) -> Result<Self, ExpressionError> {
+        let Compiled { root, paths, whole_data } = compile(source, given)?;
         Ok(Self { program: Arc::new(Program { source: source.to_owned(), root, paths, whole_data }) })
     }
 
@@ -129,7 +157,7 @@ impl Expression {
     /// # Errors
     /// [`EvaluationError`] when the event does not fit the expression.
     pub fn evaluate(&self, draft: &mut Draft) -> Result<Value, EvaluationError> {
-        self.with(draft, |evaluation, root| value_of(evaluation.evaluate(root)?))
+        self.with(draft, None, |evaluation, root| value_of(evaluation.evaluate(root)?))
     }
 
     /// Evaluates to JSON text. An expression that is just a path copies the field's bytes; a field that is not there gives
@@ -141,10 +169,22 @@ impl Expression {
         if let Node::Field(_) | Node::Data = self.program.root {
             return self.copy(draft);
         }
-        self.with(draft, |evaluation, root| {
+        self.with(draft, None, |evaluation, root| {
             let mut json = Vec::new();
             evaluation.evaluate(root)?.write_json(&mut json)?;
             Ok(json.into())
+        })
+    }
+
+    /// Evaluates an expression of [`Self::parse_with_state`] over an event and a state; gives JSON.
+    ///
+    /// # Errors
+    /// [`EvaluationError`] when event and state do not fit the expression, or the result is a number JSON cannot hold.
+    pub fn evaluate_over(&self, draft: &mut Draft, state: &Json) -> Result<Json, EvaluationError> {
+        self.with(draft, Some(state.as_str()), |evaluation, root| {
+            let mut json = Vec::new();
+            evaluation.evaluate(root)?.write_json(&mut json)?;
+            Ok(Json::written(json.into()))
         })
     }
 
@@ -153,7 +193,7 @@ impl Expression {
     /// # Errors
     /// [`EvaluationError`] when it fails or gives anything else.
     pub fn evaluate_bool(&self, draft: &mut Draft) -> Result<bool, EvaluationError> {
-        self.with(draft, |evaluation, root| evaluation.truth(root))
+        self.with(draft, None, |evaluation, root| evaluation.truth(root))
     }
 
     /// Evaluates to a key: text as it is, integers in decimal, null as none.
@@ -161,7 +201,7 @@ impl Expression {
     /// # Errors
     /// [`EvaluationError`] when it fails or gives anything else.
     pub fn evaluate_key(&self, draft: &mut Draft) -> Result<Option<Key>, EvaluationError> {
-        self.with(draft, |evaluation, root| {
+        self.with(draft, None, |evaluation, root| {
             let text = match evaluation.evaluate(root)? {
                 Operand::Null => return Ok(None),
                 Operand::Text(text) => text,
@@ -176,17 +216,19 @@ impl Expression {
         })
     }
 
-    /// Fetches what the expression names, all at once, and runs `evaluate` over it.
+    /// Fetches what the expression names, all at once, and runs `evaluate` over it and the state, where that is given.
     fn with<T>(
         &self,
         draft: &mut Draft,
+        state: Option<&str>,
         evaluate: impl for<'a> FnOnce(&mut Evaluation<'a>, &'a Node) -> Result<T, String>,
     ) -> Result<T, EvaluationError> {
         let program = &*self.program;
         let whole = self.fetch(draft).map_err(|error| self.failed(error))?;
         let draft: &Draft = draft;
         let data = whole.and_then(|span| draft.opened().map(|document| document.text(span)));
-        let mut evaluation = Evaluation { paths: &program.paths, data, draft, locals: Vec::new() };
+        let locals = state.map(Operand::from_json).into_iter().collect();
+        let mut evaluation = Evaluation { paths: &program.paths, data, draft, locals };
         evaluate(&mut evaluation, &program.root).map_err(|message| self.failed(message))
     }
 

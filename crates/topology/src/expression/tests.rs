@@ -3,6 +3,7 @@
 use riverrun_event::{Event, Key, Time};
 
 use super::{Expression, Value};
+use crate::document::Json;
 use crate::draft::Draft;
 
 const DATA: &str = r#"{"distance": 1400, "air_time": 227.0, "tail": "N14228", "none": null, "delay": -3, "big": 12345678901234567890,
@@ -36,6 +37,41 @@ fn check(cases: &[(&str, &str)]) {
     for (source, expected) in cases {
         assert_eq!(outcome(source), *expected, "{source}");
     }
+}
+
+/// The same beside a state.
+fn outcome_over(state: &str, source: &str) -> String {
+    let expression = match Expression::parse_with_state(source) {
+        Ok(expression) => expression,
+        Err(error) => return format!("{}: {}", error.offset, error.message),
+    };
+    match expression.evaluate_over(&mut draft(Some(DATA)), &Json::check(state.to_owned()).unwrap()) {
+        Ok(json) => json.as_str().to_owned(),
+        Err(error) => error.message.replace(&format!(" (in `{source}`)"), ""),
+    }
+}
+
+#[test]
+fn a_state_is_known_where_there_is_one() {
+    for (source, expected) in [
+        ("state", r#"{"n": 1.50, "last": {"tail": "N1"}}"#),
+        ("{'n': state.n + data.delay, 'last': data.tail}", r#"{"n":-1.5,"last":"N14228"}"#),
+        ("state.last.tail != data.tail ? data.big : state.n", "12345678901234567890"),
+        ("state['n']", "1.50"),
+        ("state.none.at.all", "null"),
+        ("has(state.n) && !has(state.last.none)", "true"),
+        ("data.list.map(x, x + state.n)", "[11.5,21.5]"),
+        ("data.list.map(state, state)", "[10,20]"),
+        ("state.none + 1", "state.none is null or missing; + cannot compute with it"),
+        ("state.last + 1", "+ cannot compute with an object (state.last) and a number (1)"),
+        ("stat.n", "0: `stat` is not known; did you mean `state`?"),
+    ] {
+        assert_eq!(outcome_over(r#"{"n": 1.50, "last": {"tail": "N1"}}"#, source), expected, "{source}");
+    }
+    check(&[(
+        "state.n",
+        "0: `state` is not known; an expression knows id, source, type, subject, time, key, attributes, data; text is written 'in quotes'",
+    )]);
 }
 
 #[test]

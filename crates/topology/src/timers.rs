@@ -182,7 +182,8 @@ fn timer_of(clock: Clock, row: Bytes) -> Result<Timer, StepError> {
     let time = reader.time()?;
     let rest = row.slice(13..);
     let end = rest.iter().position(|byte| *byte == 0).ok_or_else(unreadable)?;
-    let operator = std::str::from_utf8(&rest[..end]).ok().and_then(|name| OperatorName::internal(name).ok());
+    let name = rest.get(..end).and_then(|name| std::str::from_utf8(name).ok());
+    let operator = name.and_then(|name| OperatorName::internal(name).ok());
     Ok(Timer { clock, time, operator: operator.ok_or_else(unreadable)?, key: rest.slice(end + 1..) })
 }
 

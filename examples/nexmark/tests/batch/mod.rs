@@ -1,0 +1,32 @@
+//! What the queries must give, computed in one go from all events: plain loops over vectors and maps, no code of the product.
+
+use riverrun_nexmark::events::{Bid, Data, Entry};
+use serde_json::{Value, json};
+
+/// Every bid, as it is.
+pub(crate) fn q0(entries: &[Entry]) -> Vec<Value> {
+    bids(entries).map(|bid| serde_json::to_value(bid).unwrap()).collect()
+}
+
+/// Every bid, in euro.
+pub(crate) fn q1(entries: &[Entry]) -> Vec<Value> {
+    let in_euro = |bid: &Bid| {
+        let mut data = serde_json::to_value(bid).unwrap();
+        data["price"] = json!(bid.price as f64 * 0.908);
+        data
+    };
+    bids(entries).map(in_euro).collect()
+}
+
+/// The bids for every 123rd auction.
+pub(crate) fn q2(entries: &[Entry]) -> Vec<Value> {
+    let selected = bids(entries).filter(|bid| bid.auction % 123 == 0);
+    selected.map(|bid| json!({ "auction": bid.auction, "price": bid.price })).collect()
+}
+
+fn bids(entries: &[Entry]) -> impl Iterator<Item = &Bid> {
+    entries.iter().filter_map(|entry| match &entry.data {
+        Data::Bid(bid) => Some(bid),
+        _ => None,
+    })
+}

@@ -1,9 +1,7 @@
 //! Makes the events of the auction house, or runs a query over them.
 
-#![expect(clippy::print_stdout, reason = "it talks to whoever starts it")]
-
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
@@ -61,7 +59,14 @@ async fn main() -> Result<(), Error> {
     match Arguments::parse().command {
         Command::Generate { events, folder } => write(events.options(), &folder),
         Command::Run { query, events } => {
-            running::run(&query, generate(events.options()), |line| println!("{line}")).await
+            let mut output = BufWriter::new(std::io::stdout());
+            let ran = running::run(&query, generate(events.options()), &mut output).await;
+            // Whoever reads may have seen enough, as `head` does.
+            let enough = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
+            match ran.and_then(|()| Ok(output.flush()?)) {
+                Err(error) if error.downcast_ref().is_some_and(enough) => Ok(()),
+                ran => ran,
+            }
         }
     }
 }

@@ -24,6 +24,11 @@ impl Time {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self { seconds: 0, nanoseconds: 0 };
 
+    /// The earliest that RFC 3339 can write: the year 0000 begins.
+    pub const EARLIEST: Self = Self::from_unix(-62_167_219_200, 0);
+    /// The latest that RFC 3339 can write: the year 9999 ends.
+    pub const LATEST: Self = Self::from_unix(253_402_300_799, 999_999_999);
+
     /// Parses RFC 3339. Any offset is taken and brought to UTC.
     ///
     /// # Errors
@@ -33,7 +38,7 @@ impl Time {
         let parsed = DateTime::parse_from_rfc3339(text).map_err(|_| refused())?.with_timezone(&Utc);
         let time = Self { seconds: parsed.timestamp(), nanoseconds: parsed.timestamp_subsec_nanos().min(999_999_999) };
         // What cannot be written again as RFC 3339 must not be let in: an offset can push a time past the year 9999.
-        if time < Self::from_unix(-62_167_219_200, 0) || time > Self::from_unix(253_402_300_799, 999_999_999) {
+        if time < Self::EARLIEST || time > Self::LATEST {
             return Err(refused());
         }
         Ok(time)
@@ -108,6 +113,56 @@ impl Time {
         (Duration::from_secs(seconds) + Duration::from_nanos(u64::from(self.nanoseconds)))
             .saturating_sub(Duration::from_nanos(u64::from(earlier.nanoseconds)))
     }
+
+    /// Appends the time as it is displayed; for those who write many.
+    pub fn write_rfc3339(self, out: &mut Vec<u8>) {
+        if !(Self::EARLIEST..=Self::LATEST).contains(&self) {
+            return out.extend_from_slice(self.to_string().as_bytes());
+        }
+        let (days, second) = (self.seconds.div_euclid(86_400), self.seconds.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        for (number, digits, behind) in
+            [(year, 4, b'-'), (month, 2, b'-'), (day, 2, b'T'), (second / 3_600, 2, b':'), (second / 60 % 60, 2, b':')]
+        {
+            put_digits(out, number, digits);
+            out.push(behind);
+        }
+        put_digits(out, second % 60, 2);
+        let nanoseconds = i64::from(self.nanoseconds);
+        match nanoseconds {
+            0 => {}
+            _ if nanoseconds % 1_000_000 == 0 => put_fraction(out, nanoseconds / 1_000_000, 3),
+            _ if nanoseconds % 1_000 == 0 => put_fraction(out, nanoseconds / 1_000, 6),
+            _ => put_fraction(out, nanoseconds, 9),
+        }
+        out.push(b'Z');
+    }
+}
+
+fn put_fraction(out: &mut Vec<u8>, fraction: i64, digits: u32) {
+    out.push(b'.');
+    put_digits(out, fraction, digits);
+}
+
+/// A number below 10^`digits` with as many digits.
+fn put_digits(out: &mut Vec<u8>, number: i64, digits: u32) {
+    for place in (0..digits).rev() {
+        out.push(b'0' + u8::try_from(number / 10_i64.pow(place) % 10).unwrap_or(0));
+    }
+}
+
+/// Year, month and day of a day since 1970; Hinnant's `civil_from_days`, which counts years from March so that the leap day
+/// is the last of them.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 impl fmt::Display for Time {
@@ -137,6 +192,28 @@ mod tests {
         check("1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59.500Z");
         for bad in ["", "2013-01-01", "2013-01-01T10:15:00", "2013-13-01T00:00:00Z", "9999-12-31T23:59:59-23:00"] {
             assert!(Time::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_appended_is_what_is_displayed() {
+        let written = |time: Time| {
+            let mut out = Vec::new();
+            time.write_rfc3339(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        // Steps of 83 days and some hours come to every month and to leap days; 400 years are a whole cycle.
+        for step in -900..1_100 {
+            let time = Time::from_unix(step * 7_187_654, u32::try_from(step.rem_euclid(3)).unwrap() * 1_500);
+            assert_eq!(written(time), time.to_string());
+        }
+        for time in [Time::EARLIEST, Time::LATEST, Time::EPOCH, Time::from_unix_ms(1_250), Time::from_unix(i64::MAX, 0)]
+        {
+            assert_eq!(written(time), time.to_string());
+        }
+        for day in ["2000-02-29", "2024-02-29", "1900-02-28", "1900-03-01", "2100-03-01", "2023-12-31"] {
+            let text = format!("{day}T23:59:59Z");
+            assert_eq!(written(Time::parse(&text).unwrap()), text);
         }
     }
 

@@ -22,6 +22,7 @@ pub mod timers;
 pub mod topic;
 pub mod topology;
 pub mod view;
+pub mod window;
 
 mod check;
 
@@ -40,3 +41,4 @@ pub use timers::{Clock, Clocks, Timer, Timers};
 pub use topic::{Compact, Topic, TypePattern};
 pub use topology::{Topology, TopologyError};
 pub use view::ViewRow;
+pub use window::{Interval, Shape, Window, WindowError};

@@ -4,7 +4,7 @@
 //! another's, followed by what the operator tells its rows of that key apart by: mostly a time. These bytes are kept by the log
 //! across versions of the program, so a change here needs another name for the operator's rows.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use riverrun_event::{Attributes, Event, Key, Text, Time};
 
 use crate::context::StepError;
@@ -104,6 +104,16 @@ pub fn put_optional(row: &mut Vec<u8>, bytes: Option<&[u8]>) {
 
 /// Appends an event with its cause; [`RowReader::draft`] reads it back.
 pub fn put_draft(row: &mut Vec<u8>, draft: &mut Draft, cause: Option<&Cause>) {
+    let data = draft.rendered().data.clone();
+    put_event(row, draft, data.as_deref(), cause);
+}
+
+/// The same without the event's data, for those who will give it others.
+pub fn put_header(row: &mut Vec<u8>, draft: &Draft, cause: Option<&Cause>) {
+    put_event(row, draft, None, cause);
+}
+
+fn put_event(row: &mut Vec<u8>, draft: &Draft, data: Option<&[u8]>, cause: Option<&Cause>) {
     put_time(row, draft.event_time());
     put_time(row, draft.accepted());
     put_optional(row, cause.map(|cause| cause.position.to_string()).as_ref().map(String::as_bytes));
@@ -111,7 +121,7 @@ pub fn put_draft(row: &mut Vec<u8>, draft: &mut Draft, cause: Option<&Cause>) {
         put_bytes(row, cause.id.as_bytes());
         put_bytes(row, cause.source.as_bytes());
     }
-    let event = draft.rendered();
+    let event = draft.header();
     for text in [&event.id, &event.source, &event.kind] {
         put_bytes(row, text.as_bytes());
     }
@@ -119,7 +129,7 @@ pub fn put_draft(row: &mut Vec<u8>, draft: &mut Draft, cause: Option<&Cause>) {
     put_optional(row, event.key.as_ref().map(Key::as_bytes));
     put_optional(row, event.content_type.as_ref().map(|kind| kind.as_bytes()));
     put_optional(row, event.data_schema.as_ref().map(|schema| schema.as_bytes()));
-    put_optional(row, event.data.as_deref());
+    put_optional(row, data);
     put_number(row, event.attributes.iter().count() as u64);
     for (name, value) in event.attributes.iter() {
         put_bytes(row, name.as_bytes());
@@ -157,7 +167,9 @@ impl RowReader {
     /// # Errors
     /// [`StepError::Fatal`] at the end of the row.
     pub fn byte(&mut self) -> Result<u8, StepError> {
-        self.take(1)?.first().copied().ok_or_else(unreadable)
+        let byte = self.row.first().copied().ok_or_else(unreadable)?;
+        self.row.advance(1);
+        Ok(byte)
     }
 
     /// A time.
@@ -320,5 +332,10 @@ mod tests {
         assert!(reader.is_at_end());
         assert_eq!((draft.cause(), draft.accepted()), (Some(&cause), Time::from_unix(9, 0)));
         assert_eq!(draft.into_event(), event);
+        let mut row = Vec::new();
+        put_header(&mut row, &Draft::new(event.clone(), Time::from_unix(9, 0)), Some(&cause));
+        let header = RowReader::new(row.into()).draft().unwrap();
+        assert_eq!(header.cause(), Some(&cause));
+        assert_eq!(header.into_event(), Event { data: None, ..event });
     }
 }

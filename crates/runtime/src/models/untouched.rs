@@ -36,7 +36,7 @@ impl<'p> Changed<'p> {
             Operator::Set(set) => self.fields.extend(set.fields.iter().map(|(path, _)| path)),
             Operator::Remove(remove) => self.fields.extend(&remove.fields),
             Operator::Rename(rename) => self.fields.extend(rename.fields.iter().flat_map(|(from, to)| [from, to])),
-            Operator::Map(_) => self.data = true,
+            Operator::Map(_) | Operator::Aggregate(_) => self.data = true,
             Operator::FlatMap(flat_map) => match &flat_map.place {
                 Some(place) => self.fields.push(place),
                 None => self.data = true,

@@ -1,5 +1,6 @@
 //! What must hold for any topology, however it was declared. Each finding names its place as a path of the app file.
 
+mod aggregate;
 mod pipeline;
 
 use std::collections::BTreeMap;

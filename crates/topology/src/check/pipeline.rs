@@ -59,7 +59,7 @@ impl Findings<'_> {
         }
     }
 
-    fn input(&mut self, place: &str, input: &TopicName, is_first: bool) {
+    pub(super) fn input(&mut self, place: &str, input: &TopicName, is_first: bool) {
         if is_first {
             self.known_topic(place, input);
         } else {
@@ -87,6 +87,7 @@ impl Findings<'_> {
         match &step.operator {
             Operator::Snapshot(snapshot) => self.snapshot(place, snapshot),
             Operator::Transform(transform) => self.transform(walk, place, transform, arriving),
+            Operator::Aggregate(aggregate) => self.aggregate(place, aggregate, &walk.inputs),
             Operator::SelectKey(_) => return Arriving { rekeyed: true, ..arriving },
             Operator::Branch(branch) => return self.branch(walk, place, branch, arriving),
             Operator::Merge(merge) => {

@@ -13,6 +13,7 @@ use crate::sink::Sink;
 use crate::topic::Topic;
 use crate::topology::Topology;
 
+use super::aggregate::value as aggregate;
 use super::parts;
 
 pub(super) fn render(topology: &Topology) -> String {
@@ -30,7 +31,7 @@ fn source(expression: Option<&Expression>) -> Value {
 }
 
 /// A whole number where it is one.
-fn seconds(duration: Duration) -> Value {
+pub(super) fn seconds(duration: Duration) -> Value {
     if duration.subsec_nanos() == 0 { duration.as_secs().into() } else { duration.as_secs_f64().into() }
 }
 
@@ -88,7 +89,7 @@ fn steps(steps: &[Step]) -> Value {
 }
 
 /// A topic's name, or an object for a choice of topics.
-fn sink(sink: Option<&Sink>) -> Value {
+pub(super) fn sink(sink: Option<&Sink>) -> Value {
     match sink {
         None => Value::Null,
         Some(Sink::Topic(topic)) => topic.as_str().into(),
@@ -143,5 +144,6 @@ fn operator(operator: &Operator) -> Value {
         Operator::Peek(peek) => peek.value.source().into(),
         Operator::Branch(branch) => branch.arms.iter().map(way).collect(),
         Operator::Merge(merge) => json!({ "from": merge.from.as_str(), "steps": steps(&merge.steps) }),
+        Operator::Aggregate(declared) => aggregate(declared),
     }
 }

@@ -1,5 +1,6 @@
 //! Renders a topology for people (text), for Graphviz (dot) and for programs (JSON).
 
+mod aggregate;
 mod dot;
 mod json;
 mod text;
@@ -60,6 +61,7 @@ fn parts(operator: &Operator) -> Vec<String> {
         Operator::Peek(peek) => vec![peek.value.source().to_owned()],
         Operator::Branch(branch) => branch.arms.iter().map(condition).collect(),
         Operator::Merge(merge) => vec![format!("from {}", merge.from)],
+        Operator::Aggregate(aggregate) => aggregate::parts(aggregate),
     }
 }
 

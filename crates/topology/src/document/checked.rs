@@ -35,6 +35,12 @@ impl Json {
         &self.0
     }
 
+    /// The text, to keep.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -41,10 +41,12 @@ use crate::draft::{DataError, Draft};
 
 pub use value::Value;
 
+pub(crate) use names::nearest;
+pub(crate) use number::{whole, write_number};
+
 use compile::{Compiled, compile};
 use evaluate::Evaluation;
 use node::Node;
-use number::whole;
 use operand::Operand;
 
 /// A compiled expression; cheap to clone. Two are equal when their sources are.

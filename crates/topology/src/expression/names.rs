@@ -14,7 +14,7 @@ pub(super) fn unknown_name<'n>(name: &str, known: impl Iterator<Item = &'n str>)
 }
 
 /// The name that differs from `name` in at most two letters, if any.
-pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     // In a short name two differences are too many to guess from.
     let differences_max = if name.chars().count() <= 3 { 1 } else { 2 };
     known

@@ -7,7 +7,7 @@ use super::operand::INTEGER_EXACT_MAX;
 ///
 /// # Errors
 /// A message, for NaN and infinities.
-pub(super) fn write_number(number: f64, out: &mut Vec<u8>) -> Result<(), String> {
+pub(crate) fn write_number(number: f64, out: &mut Vec<u8>) -> Result<(), String> {
     if let Some(integer) = whole(number) {
         out.extend_from_slice(integer.to_string().as_bytes());
         return Ok(());
@@ -20,7 +20,7 @@ pub(super) fn write_number(number: f64, out: &mut Vec<u8>) -> Result<(), String>
 
 /// The integer a double is, where doubles hold integers exactly.
 #[expect(clippy::cast_possible_truncation, reason = "it is whole and below 2^53")]
-pub(super) fn whole(number: f64) -> Option<i64> {
+pub(crate) fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() < INTEGER_EXACT_MAX).then_some(number as i64)
 }
 

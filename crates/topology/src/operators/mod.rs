@@ -1,5 +1,6 @@
 //! The operators, one file each. All are pure: one event, its state and models in, values out.
 
+pub mod aggregate;
 pub mod branch;
 pub mod filter;
 pub mod flat_map;
@@ -16,7 +17,8 @@ pub mod transform;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use riverrun_event::{OperatorName, TopicName};
+use bytes::Bytes;
+use riverrun_event::{Key, OperatorName, TopicName, ViewName};
 
 use crate::context::{EventError, Flow, StepContext, StepError};
 use crate::document::Path;
@@ -24,6 +26,7 @@ use crate::draft::{DataError, Draft};
 use crate::expression::EvaluationError;
 use crate::sink::Sink;
 use crate::timers::Timer;
+use crate::view::ViewRow;
 
 /// Every operator there is.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +55,8 @@ pub enum Operator {
     Branch(branch::Branch),
     /// Lets the events of a further topic in.
     Merge(merge::Merge),
+    /// Brings the events of a key and window together: `count`, `aggregate`, `reduce`, `fold`, `cogroup`.
+    Aggregate(Box<aggregate::Aggregate>),
 }
 
 impl Operator {
@@ -71,6 +76,7 @@ impl Operator {
             Self::Peek(_) => "peek",
             Self::Branch(_) => "branch",
             Self::Merge(_) => "merge",
+            Self::Aggregate(aggregate) => aggregate.method.verb(),
         }
     }
 
@@ -106,6 +112,7 @@ impl Operator {
             Self::Peek(peek) => Ok(peek.apply(name, draft, context.peeked)),
             Self::Branch(branch) => branch.apply(name, draft),
             Self::Merge(_) => Ok(Flow::Pass),
+            Self::Aggregate(aggregate) => aggregate.apply(name, draft, context),
         }
     }
 }
@@ -118,6 +125,7 @@ impl Operator {
             Self::Transform(transform) => {
                 transform.transformer.as_ref().is_some_and(|transformer| transformer.is_keyed())
             }
+            Self::Aggregate(_) => true,
             _ => false,
         }
     }
@@ -125,13 +133,39 @@ impl Operator {
     /// Topics whose events come to it directly, at the ports from 1 on.
     #[must_use]
     pub fn further_inputs(&self) -> Vec<&TopicName> {
-        Vec::new()
+        match self {
+            Self::Aggregate(aggregate) => aggregate.further_inputs(),
+            _ => Vec::new(),
+        }
     }
 
     /// Where events go that come too late for it.
     #[must_use]
     pub fn late(&self) -> Option<&Sink> {
-        None
+        match self {
+            Self::Aggregate(aggregate) => aggregate.options.late.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The name under which its state is to be read.
+    #[must_use]
+    pub fn view(&self) -> Option<&ViewName> {
+        match self {
+            Self::Aggregate(aggregate) => aggregate.options.view.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// A row of its state as readers of its view see it; `None` for what is no result of its own.
+    ///
+    /// # Errors
+    /// [`StepError::Fatal`] when the row is none of this operator's.
+    pub fn view_row(&self, row_key: &[u8], value: &Bytes) -> Result<Option<ViewRow>, StepError> {
+        match self {
+            Self::Aggregate(aggregate) => aggregate.view_row(row_key, value),
+            _ => Ok(None),
+        }
     }
 
     /// Does what a timer of the operator was set for; the events go on behind it.
@@ -140,17 +174,30 @@ impl Operator {
     /// [`StepError::Event`] when what it would emit cannot be; [`StepError::Fatal`] when state cannot be read.
     pub fn fire(
         &self,
-        _name: &OperatorName,
-        _timer: &Timer,
-        _context: &mut StepContext<'_>,
+        name: &OperatorName,
+        timer: &Timer,
+        context: &mut StepContext<'_>,
     ) -> Result<Vec<Draft>, StepError> {
-        Ok(Vec::new())
+        match self {
+            Self::Aggregate(aggregate) => aggregate.fire(name, timer, context),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 
 /// Sets a field of an event that has data.
 fn put(draft: &mut Draft, path: &Path, json: &[u8]) -> Result<(), DataError> {
     Ok(draft.document()?.ok_or(DataError::Absent)?.set(path, json)?)
+}
+
+/// The key of an event at an operator that keeps state per key; `what` names that operator.
+fn key_of(operator: &OperatorName, draft: &Draft, what: &str) -> Result<Key, StepError> {
+    draft.header().key.clone().ok_or_else(|| {
+        let message = format!(
+            "{what} keeps state per key, but the event has no key; give its topic a key expression, or put `select_key` before it"
+        );
+        event_error("RR0305", operator, message)
+    })
 }
 
 pub(crate) fn event_error(code: &'static str, operator: &OperatorName, message: String) -> StepError {

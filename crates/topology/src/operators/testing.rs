@@ -57,13 +57,40 @@ impl World {
 
     /// What timers emit that are due.
     pub(crate) fn fire(&mut self, operator: &Operator) -> Vec<String> {
+        self.fire_due(operator).into_iter().map(shown).collect()
+    }
+
+    /// What timers emit that an event's time makes due.
+    pub(crate) fn fired(&mut self, operator: &Operator, draft: &Draft) -> Vec<Draft> {
+        self.advance(draft);
+        self.fire_due(operator)
+    }
+
+    fn fire_due(&mut self, operator: &Operator) -> Vec<Draft> {
         let mut out = Vec::new();
         let clocks = self.clocks.unwrap_or(Clocks::START);
         while let Some(timer) = self.timers.take_due(&mut self.state, &clocks).unwrap() {
-            let fired = self.within(0, None, |context| operator.fire(&tested(), &timer, context));
-            out.extend(fired.unwrap().into_iter().map(shown));
+            out.extend(self.within(0, None, |context| operator.fire(&tested(), &timer, context)).unwrap());
         }
         out
+    }
+
+    /// Forgets everything but the state and what the clocks say, as a restart does.
+    pub(crate) fn restart(&mut self) {
+        self.timers = Timers::default();
+    }
+
+    /// Moves the wall clock to a second while nothing comes in; gives what timers emit then.
+    pub(crate) fn wait_until(&mut self, operator: &Operator, seconds: i64) -> Vec<String> {
+        let clocks = self.clocks.get_or_insert(Clocks::START);
+        clocks.advance(Clocks::START.event, Time::from_unix(seconds, 0));
+        self.fire(operator)
+    }
+
+    /// The operator's own rows.
+    pub(crate) fn own_rows(&self) -> Vec<(Vec<u8>, Bytes)> {
+        let own = self.state.0.iter().filter(|((owner, _), _)| *owner == tested().to_string());
+        own.map(|((_, key), value)| (key.clone(), value.clone())).collect()
     }
 
     /// How many rows of state there are, those of timers included.

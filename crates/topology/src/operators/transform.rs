@@ -40,7 +40,7 @@ use riverrun_event::{Event, Key, OperatorName};
 use crate::context::{Flow, KeyedState, StepError};
 use crate::draft::Draft;
 
-use super::event_error;
+use super::{event_error, key_of};
 
 /// The operator. Two are equal when they name the same transformer.
 #[derive(Clone)]
@@ -147,16 +147,7 @@ impl Transform {
         if !transformer.is_keyed() {
             return Ok(None);
         }
-        match &draft.header().key {
-            Some(key) => Ok(Some(key.clone())),
-            None => {
-                let message = format!(
-                    "the transformer {:?} keeps state per key, but the event has no key; give its topic a key expression",
-                    self.transformer_name
-                );
-                Err(event_error("RR0305", name, message))
-            }
-        }
+        key_of(name, draft, &format!("the transformer {:?}", self.transformer_name)).map(Some)
     }
 
     fn panicked(&self, panic: &(dyn Any + Send)) -> String {

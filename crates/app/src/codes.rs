@@ -40,6 +40,8 @@ pub(crate) const YAML_FEATURE: &str = "RR0018";
 pub(crate) const FRAGMENT_CYCLE: &str = "RR0030";
 /// A fragment that no pipeline uses.
 pub(crate) const UNUSED_FRAGMENT: &str = "RR0031";
+/// Fields of a step that do not go together.
+pub(crate) const STEP_FIELDS: &str = "RR0036";
 
 /// An `include` that names no files.
 pub(crate) const INCLUDE: &str = "RR0019";

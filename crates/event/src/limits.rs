@@ -34,6 +34,11 @@ pub const ATTRIBUTES_MAX: usize = 64;
 pub const ATTRIBUTES_BYTES_MAX: usize = 32 * 1024;
 /// Longest key in bytes.
 pub const KEY_BYTES_MAX: usize = 64 * 1024;
+/// Longest key of an event that an operator keeps state for, in bytes: a row of state is found by it, and by what else tells the
+/// operator's rows apart, and the store's keys have less than 64 KiB.
+pub const STATE_KEY_BYTES_MAX: usize = 16 * 1024;
+/// Longest value that an operator finds its state by, in bytes of JSON.
+pub const STATE_VALUE_BYTES_MAX: usize = 4 * 1024;
 /// Longest id, source, type or subject in bytes.
 pub const CONTEXT_VALUE_BYTES_MAX: usize = 4 * 1024;
 /// Longest name of a topic, pipeline, model or operator in bytes (they are ASCII).

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use riverrun::testing::Driver;
-use riverrun::{App, Event, Key};
+use riverrun::{App, Event, Key, Time};
 use serde_json::Value;
 
 const REFERENCE: &str = include_str!("../../../docs/app-file.md");
@@ -28,6 +28,16 @@ fn key_and_data(text: &str) -> (Option<&str>, Value) {
     (key, serde_json::from_str(data).unwrap_or_else(|error| panic!("{text}: {error}")))
 }
 
+/// An event as a sender makes it; what the data says as `at` is its time.
+fn event(data: Value) -> Event<Value> {
+    let time = data.get("at").and_then(Value::as_str).map(|at| Time::parse(at).unwrap());
+    let event = Event::new("example", data);
+    match time {
+        Some(time) => event.at(time),
+        None => event,
+    }
+}
+
 /// What the topics hold, in any order: partitions come one after the other.
 type Held = BTreeMap<String, Vec<String>>;
 
@@ -41,7 +51,7 @@ fn check(file: &str, events: &str) {
         match rest.trim_start().split_at(2) {
             ("> ", data) => {
                 settle(&mut driver, expected.keys().cloned().collect(), &mut found);
-                driver.publish(topic, Event::new("example", key_and_data(data).1)).unwrap();
+                driver.publish(topic, event(key_and_data(data).1)).unwrap();
             }
             ("< ", event) => {
                 let (key, data) = key_and_data(event);

@@ -2,10 +2,12 @@
 //! is not in it; the reference in docs/app-file.md and the JSON Schema are printed from it. A field exists in all or in none.
 
 mod entities;
+mod joins;
 mod pipelines;
 mod running;
 
 pub(crate) use entities::{APP, COMPACT, MODEL, RETENTION, TOPIC};
+pub(crate) use joins::{DEDUPLICATE, SEQUENCE};
 pub(crate) use pipelines::{FLAT_MAP, MERGE, PIPELINE, ROUTE, SNAPSHOT_MODEL, STEP, TRANSFORM, WAY};
 pub(crate) use running::{ACCESS, DEFAULTS, LIMITS, TOKEN};
 
@@ -86,6 +88,8 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &TRANSFORM,
     &WAY,
     &MERGE,
+    &DEDUPLICATE,
+    &SEQUENCE,
     &DEFAULTS,
     &LIMITS,
     &ACCESS,

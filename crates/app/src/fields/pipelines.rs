@@ -1,5 +1,6 @@
 //! Pipelines, their steps, and what the longer forms of steps hold.
 
+use super::joins::{DEDUPLICATE, SEQUENCE};
 use super::{ON_ERROR, REQUIRED, Section, VERB, field};
 use crate::takes::Takes;
 
@@ -141,6 +142,20 @@ pub(crate) static STEP: Section = Section {
             VERB,
             "Logs a value of each event that passes, at most 20 a second and pipeline, once it is processed; a replay logs none.",
             "peek: data.total",
+        ),
+        field(
+            "deduplicate",
+            Takes::Either(&Takes::Expression, &Takes::Mapping(&DEDUPLICATE)),
+            VERB,
+            "Drops an event whose value was there before under the same key. Keeps state per key.",
+            "deduplicate: data.order_id",
+        ),
+        field(
+            "sequence",
+            Takes::Mapping(&SEQUENCE),
+            VERB,
+            "Finds events of a key that follow one another within a time, or one that is not followed; others end here. Keeps state per key.",
+            "sequence: { first: data.a, then: data.b, within: 10m }",
         ),
         field("use", Takes::Name("fragment"), VERB, "Puts the steps of a fragment here.", "use: clean"),
         field(

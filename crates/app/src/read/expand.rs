@@ -27,9 +27,9 @@ pub(crate) struct Expanded {
     pub(crate) steps: Vec<Step>,
     pub(crate) models: Vec<At<ModelName>>,
     pub(crate) transformers: Vec<At<String>>,
-    /// Topics that come in by `merge`.
+    /// Topics that come in later: by `merge`, or to an operator that reads several.
     pub(crate) merged: Vec<At<TopicName>>,
-    /// Topics that ways of branches write.
+    /// Topics that ways of branches and operators write.
     pub(crate) outputs: Vec<At<TopicName>>,
     /// For each step and way: its path in the graph, and in the file.
     pub(crate) places: BTreeMap<String, String>,
@@ -96,6 +96,8 @@ impl Expansion<'_, '_, '_> {
     fn step(&mut self, part: &StepPart, place: &str, names: &mut Names) -> Option<Step> {
         self.out.models.extend(part.models.iter().cloned());
         self.out.transformers.extend(part.transformer.clone());
+        self.out.merged.extend(part.inputs.iter().cloned());
+        self.out.outputs.extend(part.outputs.iter().cloned());
         let does = part.does.as_ref()?;
         let (verb, own_name) = match does {
             Does::Operator(operator) => (operator.verb(), operator.own_name()),

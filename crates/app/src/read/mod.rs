@@ -4,6 +4,7 @@ mod app;
 mod expand;
 mod expression;
 mod fragment;
+mod joins;
 mod model;
 mod operator;
 mod pipeline;

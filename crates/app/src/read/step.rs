@@ -23,6 +23,10 @@ pub(super) struct StepPart {
     pub(super) does: Option<Does>,
     pub(super) models: Vec<At<ModelName>>,
     pub(super) transformer: Option<At<String>>,
+    /// Topics that its operator reads besides the flow of the steps.
+    pub(super) inputs: Vec<At<TopicName>>,
+    /// Topics that its operator writes besides the flow of the steps.
+    pub(super) outputs: Vec<At<TopicName>>,
 }
 
 /// What a step does.
@@ -44,7 +48,7 @@ pub(super) struct WayPart {
 }
 
 /// The verbs: the operators, one file each in `topology/src/operators`, and `use`.
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 15] = [
     "filter",
     "set",
     "map",
@@ -57,6 +61,8 @@ const VERBS: [&str; 13] = [
     "branch",
     "merge",
     "peek",
+    "deduplicate",
+    "sequence",
     "use",
 ];
 
@@ -87,7 +93,16 @@ impl Reader<'_> {
         let fields = self.fields(node, first, &fields::STEP)?;
         let name = fields.get("name").and_then(|node| self.name(node, "a step", OperatorName::new));
         let verbs: Vec<&'static str> = VERBS.into_iter().filter(|verb| fields.get(verb).is_some()).collect();
-        let mut part = StepPart { name, place, span: first, does: None, models: Vec::new(), transformer: None };
+        let mut part = StepPart {
+            name,
+            place,
+            span: first,
+            does: None,
+            models: Vec::new(),
+            transformer: None,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        };
         if let [verb] = *verbs {
             part.does = self.verb(verb, &fields, &mut part);
         } else if verbs.is_empty() && self.diagnostics.len() == before {
@@ -138,6 +153,8 @@ impl Reader<'_> {
             "rename" => self.rename(node, entry.name_span).map(|fields| Operator::Rename(rename::Rename { fields })),
             "select_key" => self.expression(node).map(|key| Operator::SelectKey(select_key::SelectKey { key })),
             "peek" => self.expression(node).map(|value| Operator::Peek(peek::Peek { value })),
+            "deduplicate" => self.deduplicate(entry, part),
+            "sequence" => self.sequence(entry, part),
             "snapshot" => {
                 let taken = self.snapshot(node, entry.name_span, &mut part.models)?;
                 Some(Operator::Snapshot(snapshot::Snapshot { models: taken }))

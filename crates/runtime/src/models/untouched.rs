@@ -2,6 +2,7 @@
 //! the shape of the data or the key. Then the entity may belong to another partition, and its model cannot live in the task.
 
 use riverrun_topology::document::Path;
+use riverrun_topology::operators::sequence::Ending;
 use riverrun_topology::{Expression, Model, Operator, Pipeline, Step};
 
 /// What steps may have changed so far.
@@ -63,7 +64,11 @@ impl<'p> Changed<'p> {
                 }
                 self.add(entering);
             }
-            Operator::Filter(_) | Operator::Peek(_) => {}
+            Operator::Sequence(sequence) => match &sequence.ending {
+                Ending::Then { place, .. } => self.fields.push(place),
+                Ending::Absent { .. } => {}
+            },
+            Operator::Filter(_) | Operator::Peek(_) | Operator::Deduplicate(_) => {}
         }
         true
     }

@@ -2,6 +2,7 @@
 //! [`TopologyBuilder::build`], with their places written as in an app file.
 
 mod branch;
+mod joins;
 mod pipeline;
 mod steps;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use riverrun_event::{AppName, ModelName, NameError, PipelineName, TopicName};
 
 pub use branch::BranchBuilder;
+pub use joins::Waiting;
 pub use pipeline::PipelineBuilder;
 pub use steps::{OfMerge, OfPipeline, OfWay, StepsBuilder};
 

@@ -342,12 +342,12 @@ impl<'b, O> StepsBuilder<'b, O> {
     }
 
     /// The place of the next step.
-    fn place(&self, verb: &str) -> String {
+    pub(super) fn place(&self, verb: &str) -> String {
         format!("{}.steps[{}].{verb}", self.place, self.declared)
     }
 
     /// Adds a step, unless a mistake was made in it.
-    fn step(mut self, operator: Option<Operator>) -> Self {
+    pub(super) fn step(mut self, operator: Option<Operator>) -> Self {
         let name = operator.as_ref().and_then(|operator| self.name(operator.verb(), operator.own_name()));
         match name.zip(operator) {
             Some((name, operator)) => self.add(name, operator),

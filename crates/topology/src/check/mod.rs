@@ -1,6 +1,7 @@
 //! What must hold for any topology, however it was declared. Each finding names its place as a path of the app file.
 
 mod aggregate;
+mod joins;
 mod pipeline;
 
 use std::collections::BTreeMap;

@@ -97,7 +97,7 @@ impl Findings<'_> {
                 let first = Arriving { any: true, rekeyed: false };
                 return arriving.and(self.steps(walk, &format!("{place}.merge"), &merge.steps, first));
             }
-            _ => {}
+            operator => self.joining(place, operator),
         }
         arriving
     }

@@ -14,7 +14,7 @@ use crate::topic::Topic;
 use crate::topology::Topology;
 
 use super::aggregate::value as aggregate;
-use super::parts;
+use super::{joins, parts};
 
 pub(super) fn render(topology: &Topology) -> String {
     let described = json!({
@@ -145,5 +145,11 @@ fn operator(operator: &Operator) -> Value {
         Operator::Branch(branch) => branch.arms.iter().map(way).collect(),
         Operator::Merge(merge) => json!({ "from": merge.from.as_str(), "steps": steps(&merge.steps) }),
         Operator::Aggregate(declared) => aggregate(declared),
+        Operator::Deduplicate(deduplicate) => json!({
+            "by": deduplicate.by.source(),
+            "window_seconds": deduplicate.window.map(seconds),
+            "late": sink(deduplicate.late.as_ref()),
+        }),
+        Operator::Sequence(sequence) => joins::sequence_json(sequence),
     }
 }

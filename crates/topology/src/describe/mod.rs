@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod dot;
+mod joins;
 mod json;
 mod text;
 
@@ -62,6 +63,12 @@ fn parts(operator: &Operator) -> Vec<String> {
         Operator::Branch(branch) => branch.arms.iter().map(condition).collect(),
         Operator::Merge(merge) => vec![format!("from {}", merge.from)],
         Operator::Aggregate(aggregate) => aggregate::parts(aggregate),
+        Operator::Deduplicate(deduplicate) => {
+            let window =
+                deduplicate.window.map_or_else(|| "for ever".to_owned(), |time| format!("within {}", duration(time)));
+            vec![format!("{} {window}", deduplicate.by.source())]
+        }
+        Operator::Sequence(sequence) => joins::sequence(sequence),
     }
 }
 

@@ -2,23 +2,28 @@
 
 pub mod aggregate;
 pub mod branch;
+pub mod deduplicate;
 pub mod filter;
 pub mod flat_map;
+mod keyed;
 pub mod map;
 pub mod merge;
+pub mod pair;
 pub mod peek;
 pub mod remove;
 pub mod rename;
 pub mod select_key;
+pub mod sequence;
 pub mod set;
 pub mod snapshot;
 pub mod transform;
+mod waiting;
 
 #[cfg(test)]
 pub(crate) mod testing;
 
 use bytes::Bytes;
-use riverrun_event::{Key, OperatorName, TopicName, ViewName};
+use riverrun_event::{OperatorName, TopicName, ViewName};
 
 use crate::context::{EventError, Flow, StepContext, StepError};
 use crate::document::Path;
@@ -27,6 +32,8 @@ use crate::expression::EvaluationError;
 use crate::sink::Sink;
 use crate::timers::Timer;
 use crate::view::ViewRow;
+
+use keyed::key_of;
 
 /// Every operator there is.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +64,10 @@ pub enum Operator {
     Merge(merge::Merge),
     /// Brings the events of a key and window together: `count`, `aggregate`, `reduce`, `fold`, `cogroup`.
     Aggregate(Box<aggregate::Aggregate>),
+    /// Drops events that were there before.
+    Deduplicate(deduplicate::Deduplicate),
+    /// Finds events that follow one another, or one that is not followed.
+    Sequence(sequence::Sequence),
 }
 
 impl Operator {
@@ -77,6 +88,8 @@ impl Operator {
             Self::Branch(_) => "branch",
             Self::Merge(_) => "merge",
             Self::Aggregate(aggregate) => aggregate.method.verb(),
+            Self::Deduplicate(_) => "deduplicate",
+            Self::Sequence(_) => "sequence",
         }
     }
 
@@ -113,6 +126,8 @@ impl Operator {
             Self::Branch(branch) => branch.apply(name, draft),
             Self::Merge(_) => Ok(Flow::Pass),
             Self::Aggregate(aggregate) => aggregate.apply(name, draft, context),
+            Self::Deduplicate(deduplicate) => deduplicate.apply(name, draft, context),
+            Self::Sequence(sequence) => sequence.apply(name, draft, context),
         }
     }
 }
@@ -125,7 +140,7 @@ impl Operator {
             Self::Transform(transform) => {
                 transform.transformer.as_ref().is_some_and(|transformer| transformer.is_keyed())
             }
-            Self::Aggregate(_) => true,
+            Self::Aggregate(_) | Self::Deduplicate(_) | Self::Sequence(_) => true,
             _ => false,
         }
     }
@@ -144,6 +159,8 @@ impl Operator {
     pub fn late(&self) -> Option<&Sink> {
         match self {
             Self::Aggregate(aggregate) => aggregate.options.late.as_ref(),
+            Self::Deduplicate(deduplicate) => deduplicate.late.as_ref(),
+            Self::Sequence(sequence) => sequence.late.as_ref(),
             _ => None,
         }
     }
@@ -180,6 +197,8 @@ impl Operator {
     ) -> Result<Vec<Draft>, StepError> {
         match self {
             Self::Aggregate(aggregate) => aggregate.fire(name, timer, context),
+            Self::Deduplicate(_) => Ok(deduplicate::Deduplicate::fire(name, timer, context)),
+            Self::Sequence(sequence) => sequence.fire(name, timer, context),
             _ => Ok(Vec::new()),
         }
     }
@@ -188,16 +207,6 @@ impl Operator {
 /// Sets a field of an event that has data.
 fn put(draft: &mut Draft, path: &Path, json: &[u8]) -> Result<(), DataError> {
     Ok(draft.document()?.ok_or(DataError::Absent)?.set(path, json)?)
-}
-
-/// The key of an event at an operator that keeps state per key; `what` names that operator.
-fn key_of(operator: &OperatorName, draft: &Draft, what: &str) -> Result<Key, StepError> {
-    draft.header().key.clone().ok_or_else(|| {
-        let message = format!(
-            "{what} keeps state per key, but the event has no key; give its topic a key expression, or put `select_key` before it"
-        );
-        event_error("RR0305", operator, message)
-    })
 }
 
 pub(crate) fn event_error(code: &'static str, operator: &OperatorName, message: String) -> StepError {

@@ -68,6 +68,24 @@ impl SnapshotModel {
     pub fn default_place(model: &ModelName) -> Path {
         Path::below("snapshot", model.as_str())
     }
+
+    /// The version of the event's entity at the event's time; none where it is not known, or the key is null.
+    ///
+    /// # Errors
+    /// [`StepError::Event`] (RR0301) when the key's expression fails; [`StepError::Fatal`] when the model cannot be read.
+    pub(super) fn look_up(
+        &self,
+        name: &OperatorName,
+        draft: &mut Draft,
+        models: &mut dyn Models,
+    ) -> Result<Option<ModelVersion>, StepError> {
+        let at = draft.event_time();
+        let key = self.key.evaluate_key(draft).map_err(|error| evaluation_failed(name, error))?;
+        match key {
+            Some(key) => models.version(&self.model, key.as_bytes(), at),
+            None => Ok(None),
+        }
+    }
 }
 
 impl Snapshot {
@@ -77,21 +95,44 @@ impl Snapshot {
     /// [`StepError::Event`] when a key's expression fails (RR0301) or the data cannot hold the state (RR0302);
     /// [`StepError::Fatal`] when a model cannot be read.
     pub fn apply(&self, name: &OperatorName, draft: &mut Draft, models: &mut dyn Models) -> Result<Flow, StepError> {
-        let at = draft.event_time();
-        let before = draft.header().attributes.get(SNAPSHOT_ATTRIBUTE).unwrap_or_default();
-        let mut taken = String::with_capacity(before.len() + self.models.len() * NOTE_BYTES);
-        taken.push_str(before);
+        let mut taken = Taken::before(draft, self.models.len());
         for entry in &self.models {
-            let key = entry.key.evaluate_key(draft).map_err(|error| evaluation_failed(name, error))?;
-            let version = match key {
-                Some(key) => models.version(&entry.model, key.as_bytes(), at)?,
-                None => None,
-            };
-            splice(draft, &entry.place, version.as_ref()).map_err(|error| data_failed(name, error))?;
-            note(&mut taken, &entry.model, version.as_ref());
+            let version = entry.look_up(name, draft, models)?;
+            taken.put(name, draft, entry, version.as_ref())?;
         }
-        draft.header_mut().attributes.set(SNAPSHOT_ATTRIBUTE, taken);
+        taken.note(draft);
         Ok(Flow::Pass)
+    }
+}
+
+/// What an event's `rrsnapshot` says so far.
+pub(super) struct Taken(String);
+
+impl Taken {
+    /// What steps before took.
+    pub(super) fn before(draft: &Draft, more: usize) -> Self {
+        let before = draft.header().attributes.get(SNAPSHOT_ATTRIBUTE).unwrap_or_default();
+        let mut taken = String::with_capacity(before.len() + more * NOTE_BYTES);
+        taken.push_str(before);
+        Self(taken)
+    }
+
+    /// Puts a version into the event's data.
+    pub(super) fn put(
+        &mut self,
+        name: &OperatorName,
+        draft: &mut Draft,
+        entry: &SnapshotModel,
+        version: Option<&ModelVersion>,
+    ) -> Result<(), StepError> {
+        splice(draft, &entry.place, version).map_err(|error| data_failed(name, error))?;
+        note(&mut self.0, &entry.model, version);
+        Ok(())
+    }
+
+    /// Names the versions in the event's attribute.
+    pub(super) fn note(self, draft: &mut Draft) {
+        draft.header_mut().attributes.set(SNAPSHOT_ATTRIBUTE, self.0);
     }
 }
 

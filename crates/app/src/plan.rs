@@ -31,6 +31,7 @@ pub(crate) fn plan(parts: &Parts, root: &Node, diagnostics: &mut Vec<Diagnostic>
         plan_pipeline(pipeline, &models, &mut topology, diagnostics);
     }
     check(&topology, parts, root, diagnostics);
+    topology.insert_repartitions();
     Some(topology)
 }
 
@@ -98,6 +99,7 @@ fn plan_pipeline(
             steps: part.expanded.steps.clone(),
             to: part.to.as_ref().map(|to| to.sink.clone()),
             on_error: part.on_error.unwrap_or_default(),
+            auto_repartition: part.auto_repartition,
         };
         topology.pipelines.insert(part.name.value.clone(), pipeline);
     }

@@ -168,6 +168,12 @@ impl OperatorName {
         Self("_clocks".into())
     }
 
+    /// The repartition that is inserted before `step`.
+    #[must_use]
+    pub fn repartition_of(step: &Self) -> Self {
+        Self(format!("{step}.repartition").into())
+    }
+
     /// The way that events go which come too late for the step `operator`.
     #[must_use]
     pub fn of_late(operator: &Self) -> Self {

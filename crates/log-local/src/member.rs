@@ -145,7 +145,8 @@ impl Inner {
         let ranges = order.ranges.iter().map(range).collect::<Result<_, CommitError>>()?;
         let frontiers = order.frontiers.into_iter();
         let frontiers = frontiers.map(|frontier| (frontier.model, frontier.partition.0, frontier.next.0)).collect();
-        Ok(OrderRow { ranges, frontiers })
+        let answers = order.answers.into_iter().map(|answer| (answer.call.into(), answer.answer.into())).collect();
+        Ok(OrderRow { tick: order.tick, ranges, frontiers, answers })
     }
 
     fn input(&self, input: &TopicPartition) -> Result<PartitionId, CommitError> {

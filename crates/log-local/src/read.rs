@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use riverrun_event::{Offset, Position, Record, Time, TopicPartition};
-use riverrun_log::{GroupName, InputRange, ModelFrontier, Order, ReadError, TaskId};
+use riverrun_log::{CallAnswer, GroupName, InputRange, ModelFrontier, Order, ReadError, TaskId};
 use riverrun_store::{Row, Snapshot};
 
 use crate::directory::Topic;
@@ -177,7 +177,13 @@ impl Inner {
             partition: riverrun_event::Partition(partition),
             next: Offset(next),
         };
-        Some(Order { ranges, frontiers: stored.frontiers.into_iter().map(frontier).collect() })
+        let answer = |(call, answer): (Vec<u8>, Vec<u8>)| CallAnswer { call: call.into(), answer: answer.into() };
+        Some(Order {
+            tick: stored.tick,
+            ranges,
+            frontiers: stored.frontiers.into_iter().map(frontier).collect(),
+            answers: stored.answers.into_iter().map(answer).collect(),
+        })
     }
 
     pub(crate) fn partition(&self, partition: &TopicPartition) -> Result<(Arc<Topic>, PartitionId), ReadError> {

@@ -66,7 +66,7 @@ fn state_positions_and_orders_are_there_again() {
     let operator = OperatorName::new("count").unwrap();
     let order = |to: u64| Order {
         ranges: vec![InputRange { input: input(0), from: Offset(0), to: Offset(to) }],
-        frontiers: Vec::new(),
+        ..Order::default()
     };
     {
         let log = open(folder.path());

@@ -89,7 +89,7 @@ fn order_records_go_with_their_inputs() {
     for to in [3, 5, 6, 9] {
         let mut change = commit_of(&tasks[0]);
         let range = InputRange { input: input(0), from: Offset(to - 2), to: Offset(to) };
-        change.order = Some(Order { ranges: vec![range], frontiers: Vec::new() });
+        change.order = Some(Order { ranges: vec![range], ..Order::default() });
         commit(&*member, change).unwrap();
     }
     hand.turn(5);

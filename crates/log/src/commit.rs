@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use riverrun_event::{
-    AppName, ConsumerName, ModelName, Offset, OperatorName, Partition, PipelineName, TopicName, TopicPartition,
+    AppName, ConsumerName, ModelName, Offset, OperatorName, Partition, PipelineName, Time, TopicName, TopicPartition,
 };
 
 use crate::append::NewRecord;
@@ -23,6 +23,12 @@ impl GroupName {
         Self(format!("{app}.{pipeline}").into())
     }
 
+    /// `<app>.<pipeline>:<step>`: the subtopology of a pipeline behind one of its repartitions.
+    #[must_use]
+    pub fn stage(app: &AppName, pipeline: &PipelineName, behind: &OperatorName) -> Self {
+        Self(format!("{app}.{pipeline}:{behind}").into())
+    }
+
     /// `<app>.model:<model>`; the colon keeps it apart from every pipeline.
     #[must_use]
     pub fn model(app: &AppName, model: &ModelName) -> Self {
@@ -33,6 +39,12 @@ impl GroupName {
     #[must_use]
     pub fn replay(app: &AppName, pipeline: &PipelineName, to: &TopicName) -> Self {
         Self(format!("{app}.{pipeline}.replay:{to}").into())
+    }
+
+    /// `<app>.<pipeline>:<step>.replay:<topic>`: that of such a subtopology.
+    #[must_use]
+    pub fn stage_replay(app: &AppName, pipeline: &PipelineName, behind: &OperatorName, to: &TopicName) -> Self {
+        Self(format!("{app}.{pipeline}:{behind}.replay:{to}").into())
     }
 
     /// `<app>.consumer:<consumer>:<topic>`: the positions of a consumer in one topic, a task for each partition.
@@ -157,10 +169,23 @@ impl StateChange {
 /// What a replay needs to give the same bytes: the order of one commit's inputs and the models' frontiers it saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Order {
+    /// What the wall clock said, where it fired timers before the first range.
+    pub tick: Option<Time>,
     /// Input ranges in processing order.
     pub ranges: Vec<InputRange>,
     /// Per model partition, how far the model was known.
     pub frontiers: Vec<ModelFrontier>,
+    /// What calls to the outside answered that the commit used.
+    pub answers: Vec<CallAnswer>,
+}
+
+/// What a call to the outside answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallAnswer {
+    /// Names the call within its task: by whom it was made, for which event, and what was asked.
+    pub call: Bytes,
+    /// The answer, in the caller's own bytes.
+    pub answer: Bytes,
 }
 
 /// Records of one input partition that were processed in one go.

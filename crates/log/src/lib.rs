@@ -17,7 +17,8 @@ pub mod topic;
 
 pub use append::{AppendBatch, AppendError, Logged, NewRecord};
 pub use commit::{
-    Commit, CommitError, Committed, Epoch, GroupName, InputRange, ModelFrontier, Order, StateChange, TaskCommit, TaskId,
+    CallAnswer, Commit, CommitError, Committed, Epoch, GroupName, InputRange, ModelFrontier, Order, StateChange,
+    TaskCommit, TaskId,
 };
 pub use compaction::Compaction;
 pub use contract::{

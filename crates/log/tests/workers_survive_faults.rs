@@ -67,7 +67,7 @@ fn step(task: &Assigned, next: Offset, records: &[Record]) -> TaskCommit {
     let to = records.last().unwrap().position.offset.next();
     commit.positions = vec![(place("in"), to)];
     let ranges = vec![InputRange { input: place("in"), from: next, to }];
-    commit.order = Some(Order { ranges, frontiers: Vec::new() });
+    commit.order = Some(Order { ranges, ..Order::default() });
     commit
 }
 

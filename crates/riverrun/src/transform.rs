@@ -3,7 +3,8 @@
 use std::any::TypeId;
 
 use bytes::Bytes;
-use riverrun_topology::{TransformError, Transformer, TransformerState};
+use riverrun_event::Time;
+use riverrun_topology::{Clock, TransformError, Transformer, TransformerState, TransformerTimer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,6 +32,20 @@ pub trait Transform: Send + Sync + 'static {
         state: &mut Self::State,
         outputs: &mut Outputs<Self::Output>,
     ) -> Result<(), Error>;
+
+    /// Does what a timer was set for (see [`Outputs::set_timer`]); by default nothing. What it emits has the timer's key and
+    /// time; it has no cause but the timer.
+    ///
+    /// # Errors
+    /// Any error makes the pipeline's `on_error` decide; the state stays as it was.
+    fn timer(
+        &self,
+        _timer: &TransformerTimer,
+        _state: &mut Self::State,
+        _outputs: &mut Outputs<Self::Output>,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Takes what a transformer emits.
@@ -38,6 +53,7 @@ pub struct Outputs<O> {
     template: riverrun_event::Event,
     events: Vec<riverrun_event::Event>,
     failed: Option<serde_json::Error>,
+    timers: Vec<(Clock, Time, bool)>,
     data: std::marker::PhantomData<fn(O)>,
 }
 
@@ -61,6 +77,23 @@ impl<O: Serialize> Outputs<O> {
     }
 }
 
+impl<O> Outputs<O> {
+    fn new(template: riverrun_event::Event) -> Self {
+        Self { template, events: Vec::new(), failed: None, timers: Vec::new(), data: std::marker::PhantomData }
+    }
+
+    /// Sets a timer under the event's key; only a transformer with state has timers. It fires when the clock has come to
+    /// `time`, before the event that brought it there is transformed.
+    pub fn set_timer(&mut self, clock: Clock, time: Time) {
+        self.timers.push((clock, time, true));
+    }
+
+    /// Takes a timer back that was set for this time.
+    pub fn cancel_timer(&mut self, clock: Clock, time: Time) {
+        self.timers.push((clock, time, false));
+    }
+}
+
 /// Runs a typed transformer as the topology's untyped one, for [`riverrun_topology::Topology::builder`].
 pub struct Typed<T>(pub T);
 
@@ -75,16 +108,43 @@ impl<T: Transform> Transformer for Typed<T> {
         state: &mut TransformerState<'_>,
         outputs: &mut Vec<riverrun_event::Event>,
     ) -> Result<(), TransformError> {
-        let refused = |error: String| TransformError::Event(error);
         let event = Event::from_wire(input).map_err(|error| refused(error.to_string()))?;
+        let template = riverrun_event::Event { data: None, content_type: None, ..input.clone() };
+        self.run(template, state, outputs, |held, emitted| self.0.transform(event, held, emitted))
+    }
+
+    fn timer(
+        &self,
+        timer: &TransformerTimer,
+        state: &mut TransformerState<'_>,
+        outputs: &mut Vec<riverrun_event::Event>,
+    ) -> Result<(), TransformError> {
+        let mut template = riverrun_event::Event::new("timer", "/timer", "riverrun.timer");
+        (template.key, template.time) = (Some(timer.key.clone()), Some(timer.time));
+        self.run(template, state, outputs, |held, emitted| self.0.timer(timer, held, emitted))
+    }
+}
+
+fn refused(error: String) -> TransformError {
+    TransformError::Event(error)
+}
+
+impl<T: Transform> Typed<T> {
+    /// Reads the state, runs the transformer, and takes over what it left.
+    fn run(
+        &self,
+        template: riverrun_event::Event,
+        state: &mut TransformerState<'_>,
+        outputs: &mut Vec<riverrun_event::Event>,
+        run: impl FnOnce(&mut T::State, &mut Outputs<T::Output>) -> Result<(), Error>,
+    ) -> Result<(), TransformError> {
         let mut held: T::State = match state.get() {
             None => T::State::default(),
             Some(bytes) => serde_json::from_slice(bytes)
                 .map_err(|error| refused(format!("the state kept for this key does not fit any more: {error}")))?,
         };
-        let template = riverrun_event::Event { data: None, content_type: None, ..input.clone() };
-        let mut emitted = Outputs { template, events: Vec::new(), failed: None, data: std::marker::PhantomData };
-        self.0.transform(event, &mut held, &mut emitted).map_err(|error| refused(error.to_string()))?;
+        let mut emitted = Outputs::new(template);
+        run(&mut held, &mut emitted).map_err(|error| refused(error.to_string()))?;
         if let Some(error) = emitted.failed {
             return Err(refused(format!("an output cannot be written as JSON: {error}")));
         }
@@ -93,6 +153,9 @@ impl<T: Transform> Transformer for Typed<T> {
             if state.get().is_none_or(|before| before[..] != bytes[..]) {
                 state.put(Some(Bytes::from(bytes)));
             }
+        }
+        for (clock, time, is_set) in emitted.timers {
+            if is_set { state.set_timer(clock, time) } else { state.cancel_timer(clock, time) }
         }
         outputs.append(&mut emitted.events);
         Ok(())

@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 mod claim;
+pub mod clock;
 pub mod commit;
 pub mod dead_letter;
 mod execution;
@@ -18,11 +19,14 @@ pub mod progress;
 pub mod replay;
 pub mod runtime;
 pub mod sabotage;
+mod stage_name;
 pub mod status;
 pub mod step;
 pub mod worker;
 
+pub use clock::WallClock;
 pub use metrics::Metrics;
 pub use replay::{Replay, ReplayError, ReplayProgress, ReplayRequest};
 pub use runtime::{Runtime, RuntimeOptions, StartError};
+pub use stage_name::StageName;
 pub use status::{InputStatus, ModelStatus, PipelineState, PipelineStatus, TaskStatus};

@@ -25,6 +25,7 @@ pub struct Metrics {
     peeked: Family<PipelineLabel, Counter>,
     skipped: Family<PipelineLabel, Counter>,
     dead_letters: Family<PipelineLabel, Counter>,
+    late: Family<PipelineLabel, Counter>,
     parked: Family<PipelineLabel, Gauge>,
     restarts: Family<PipelineLabel, Counter>,
     commit_seconds: Histogram,
@@ -40,6 +41,7 @@ impl Default for Metrics {
             peeked: Family::default(),
             skipped: Family::default(),
             dead_letters: Family::default(),
+            late: Family::default(),
             parked: Family::default(),
             restarts: Family::default(),
             // 0.25 ms to 8 s: from a fast NVMe sync to a disk in trouble.
@@ -64,6 +66,8 @@ pub struct Counts {
     pub skipped: u64,
     /// Events that failed and were set aside.
     pub dead_letters: u64,
+    /// How many times an event came too late for a step.
+    pub late: u64,
 }
 
 impl Counts {
@@ -75,6 +79,7 @@ impl Counts {
         self.peeked += other.peeked;
         self.skipped += other.skipped;
         self.dead_letters += other.dead_letters;
+        self.late += other.late;
     }
 }
 
@@ -88,6 +93,7 @@ impl Metrics {
             ("pipeline_peeked", "Values that peek steps saw", &self.peeked),
             ("pipeline_skipped", "Events that failed and were skipped", &self.skipped),
             ("dead_letters", "Events that failed and were set aside", &self.dead_letters),
+            ("pipeline_late", "Events that came too late for a step", &self.late),
             ("pipeline_restarts", "Times a worker went back to its last commit", &self.restarts),
         ];
         for (name, help, family) in families {
@@ -122,6 +128,7 @@ impl Metrics {
         self.peeked.get_or_create(&label).inc_by(counts.peeked);
         self.skipped.get_or_create(&label).inc_by(counts.skipped);
         self.dead_letters.get_or_create(&label).inc_by(counts.dead_letters);
+        self.late.get_or_create(&label).inc_by(counts.late);
     }
 
     /// A worker of this pipeline went back to its last commit.

@@ -29,6 +29,8 @@ pub struct TaskProgress {
     pub positions: BTreeMap<TopicPartition, Offset>,
     /// Accept time of the last record processed.
     pub last_accepted: Option<Time>,
+    /// When its next timer of the wall clock is due.
+    pub wakes_at: Option<Time>,
     /// A replay's task that has nothing left to do.
     pub finished: bool,
 }

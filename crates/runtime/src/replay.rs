@@ -5,12 +5,13 @@ use std::sync::{Arc, PoisonError};
 
 use riverrun_event::{NameError, Offset, PipelineName, Time, TopicName, TopicPartition};
 use riverrun_log::{GroupName, Membership, ReadError, Retention, TaskInputs, TopicSpec};
-use riverrun_topology::{Pipeline, TopologyError};
+use riverrun_topology::{Pipeline, Stage, TopologyError};
 
 use crate::claim::{Claim, Refused};
 use crate::metrics::Counts;
 use crate::progress::Progress;
 use crate::runtime::{Runtime, StartError};
+use crate::stage_name::StageName;
 use crate::worker::replaying::Replaying;
 use crate::worker::stepping::task_inputs;
 
@@ -66,6 +67,13 @@ pub struct Replay {
     request: ReplayRequest,
     /// The topics it writes.
     topics: Vec<TopicName>,
+    stages: Vec<StageReplay>,
+}
+
+/// The replay of one stage of the pipeline. A stage behind a repartition reads where the events have met before: their order
+/// there counts.
+#[derive(Clone)]
+struct StageReplay {
     tasks: Vec<TaskInputs>,
     starts: BTreeMap<TopicPartition, Offset>,
     ends: BTreeMap<TopicPartition, Offset>,
@@ -76,7 +84,7 @@ pub struct Replay {
 type Written = BTreeMap<TopicName, TopicName>;
 
 /// How far a replay is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplayProgress {
     /// Input events behind it.
     pub processed: u64,
@@ -127,9 +135,11 @@ impl Runtime {
             retention: Retention::default(),
         };
         self.log.ensure(&written.iter().map(spec).collect::<Vec<_>>()).await.map_err(StartError::Topics)?;
-        let tasks = task_inputs(&self.topology, pipeline);
-        self.claim(request, &tasks, holds_records).await?;
-        let replay = self.start_replay(pipeline, request, written, tasks)?;
+        let stages = self.topology.stages(pipeline);
+        for stage in &stages {
+            self.claim(request, pipeline, stage, holds_records).await?;
+        }
+        let replay = self.start_replay(pipeline, request, written, stages)?;
         self.replays.lock().unwrap_or_else(PoisonError::into_inner).push(replay.clone());
         Ok(replay)
     }
@@ -138,7 +148,11 @@ impl Runtime {
     fn missing_transformers(&self, pipeline: &Pipeline) -> Vec<TopologyError> {
         let mut problems = self.topology.check();
         problems.retain(|problem| {
-            matches!(problem, TopologyError::UnknownTransformer { pipeline: lacking, .. } if *lacking == pipeline.name)
+            matches!(
+                problem,
+                TopologyError::UnknownTransformer { pipeline: lacking, .. }
+                | TopologyError::UnknownPartitioner { pipeline: lacking, .. } if *lacking == pipeline.name
+            )
         });
         problems
     }
@@ -161,12 +175,15 @@ impl Runtime {
     async fn claim(
         &self,
         request: &ReplayRequest,
-        tasks: &[TaskInputs],
+        pipeline: &Pipeline,
+        stage: &Stage,
         holds_records: bool,
     ) -> Result<(), ReplayError> {
+        let group = self.replay_group(request, stage);
+        let tasks = task_inputs(&self.topology, pipeline, stage);
         let claim = Claim {
             log: Arc::clone(&self.log),
-            membership: Membership { group: self.replay_group(request), tasks: tasks.to_vec(), seat: 0, seats: 1 },
+            membership: Membership { group, tasks, seat: 0, seats: 1 },
             asked: request.kind(),
             holds_records,
             metrics: self.options.metrics.clone(),
@@ -190,34 +207,48 @@ impl Runtime {
         pipeline: &Pipeline,
         request: &ReplayRequest,
         written: Written,
-        tasks: Vec<TaskInputs>,
+        stages: Vec<Stage>,
     ) -> Result<Replay, StartError> {
         self.start_models_of(pipeline)?;
+        let start = |stage: Stage| self.start_stage_replay(pipeline, request, &written, stage);
+        let stages = stages.into_iter().map(start).collect::<Result<_, _>>()?;
+        Ok(Replay { request: request.clone(), topics: written.into_values().collect(), stages })
+    }
+
+    fn start_stage_replay(
+        &self,
+        pipeline: &Pipeline,
+        request: &ReplayRequest,
+        written: &Written,
+        stage: Stage,
+    ) -> Result<StageReplay, StartError> {
         let progress = Arc::new(Progress::default());
+        let group = self.replay_group(request, &stage);
+        let tasks = task_inputs(&self.topology, pipeline, &stage);
         let (starts, ends) = self.bounds(&tasks, request.from)?;
-        let named = |topic: &TopicName| written.get(topic).unwrap_or(topic).clone();
-        let stepping = self.stepping(pipeline, named, None);
+        let stepping = self.stepping(pipeline, stage, |topic| written.get(topic).cloned(), None);
+        let name = stepping.name();
         let work = Replaying {
             log: Arc::clone(&self.log),
             model_ends: self.ends_of_models(&stepping)?,
             stepping,
             models: Arc::clone(&self.models),
-            followed: GroupName::pipeline(&self.topology.app, &pipeline.name),
+            followed: name.group(&self.topology.app),
             recompute: request.recompute,
             starts: starts.clone(),
             ends: ends.clone(),
-            label: format!("{}.replay:{}", pipeline.name, request.to),
+            label: format!("{name}.replay:{}", request.to),
             progress: Arc::clone(&progress),
             metrics: self.options.metrics.clone(),
             shutdown: self.shutdown.subscribe(),
         };
-        self.spawn(work, self.replay_group(request), &tasks, self.options.workers, &progress)?;
-        let topics = written.into_values().collect();
-        Ok(Replay { request: request.clone(), topics, tasks, starts, ends, progress })
+        self.spawn(work, group, &tasks, self.options.workers, &progress)?;
+        Ok(StageReplay { tasks, starts, ends, progress })
     }
 
-    pub(crate) fn replay_group(&self, request: &ReplayRequest) -> GroupName {
-        GroupName::replay(&self.topology.app, &request.pipeline, &request.to)
+    fn replay_group(&self, request: &ReplayRequest, stage: &Stage) -> GroupName {
+        let name = StageName { pipeline: request.pipeline.clone(), behind: stage.behind.clone() };
+        name.replay_group(&self.topology.app, &request.to)
     }
 
     /// Where a replay starts and ends in each input partition.
@@ -284,6 +315,32 @@ impl Replay {
     /// How far it is.
     #[must_use]
     pub fn progress(&self) -> ReplayProgress {
+        let mut stages = self.stages.iter().map(StageReplay::progress);
+        let first = stages.next().unwrap_or_default();
+        stages.fold(first, |mut all, stage| {
+            all.processed += stage.processed;
+            all.total += stage.total;
+            all.counts.add(stage.counts);
+            all.finished &= stage.finished;
+            all.stopped = all.stopped.or(stage.stopped);
+            all
+        })
+    }
+
+    /// Resolves when it has finished or stopped.
+    pub async fn finished(&self) -> ReplayProgress {
+        loop {
+            let progress = self.progress();
+            if progress.finished || progress.stopped.is_some() {
+                return progress;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl StageReplay {
+    fn progress(&self) -> ReplayProgress {
         let (counts, tasks) = self.progress.snapshot();
         let behind = |task: &TaskInputs| -> u64 {
             let positions = tasks.get(&task.task).map(|progress| &progress.positions);
@@ -305,17 +362,6 @@ impl Replay {
             counts,
             finished: self.tasks.iter().all(|task| tasks.get(&task.task).is_some_and(|progress| progress.finished)),
             stopped: self.progress.stopped().borrow().clone(),
-        }
-    }
-
-    /// Resolves when it has finished or stopped.
-    pub async fn finished(&self) -> ReplayProgress {
-        loop {
-            let progress = self.progress();
-            if progress.finished || progress.stopped.is_some() {
-                return progress;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
 }

@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use riverrun_event::{ModelName, PipelineName, TopicName};
 use riverrun_log::{Compaction, GroupName, Log, Membership, Retention, TaskId, TaskInputs, TopicSpec};
-use riverrun_topology::{Compact, Pipeline, Topic, Topology, TopologyError};
+use riverrun_topology::{Compact, Pipeline, Stage, Topic, Topology, TopologyError};
 use tokio::sync::watch;
 
+use crate::clock::WallClock;
 use crate::execution::Execution;
 use crate::metrics::Metrics;
 use crate::models::{Feed, Frontier, ModelStore, is_own};
 use crate::peeks::PeekLog;
 use crate::progress::Progress;
 use crate::replay::Replay;
+use crate::stage_name::StageName;
 use crate::step::Written;
 use crate::worker::live::{Live, model_ends};
 use crate::worker::model::Modelling;
@@ -31,6 +33,8 @@ pub struct RuntimeOptions {
     pub pipelines: Option<Vec<PipelineName>>,
     /// Where to count.
     pub metrics: Metrics,
+    /// What says when timers are due while nothing comes in.
+    pub clock: WallClock,
 }
 
 /// Why the runtime did not start.
@@ -66,7 +70,7 @@ pub struct Runtime {
     pub(crate) options: RuntimeOptions,
     execution: Execution,
     pub(crate) shutdown: watch::Sender<bool>,
-    pub(crate) running: BTreeMap<PipelineName, Arc<Progress>>,
+    pub(crate) running: BTreeMap<StageName, Arc<Progress>>,
     pub(crate) started_models: Mutex<BTreeMap<ModelName, Arc<Progress>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Replays that were asked for, until they are over.
@@ -109,7 +113,7 @@ impl Runtime {
         let mut problems = topology.check();
         // A pipeline that does not run here needs no transformers; a replay of it is refused.
         problems.retain(|problem| match problem {
-            TopologyError::UnknownTransformer { pipeline, .. } => {
+            TopologyError::UnknownTransformer { pipeline, .. } | TopologyError::UnknownPartitioner { pipeline, .. } => {
                 options.pipelines.as_ref().is_none_or(|wanted| wanted.contains(pipeline))
             }
             TopologyError::Invalid { .. } => true,
@@ -141,7 +145,11 @@ impl Runtime {
     pub(crate) fn check_transformers(&self, pipeline: &Pipeline) -> Result<(), StartError> {
         let mut lacking = self.topology.check();
         lacking.retain(|problem| {
-            matches!(problem, TopologyError::UnknownTransformer { pipeline: lacks, .. } if *lacks == pipeline.name)
+            matches!(
+                problem,
+                TopologyError::UnknownTransformer { pipeline: lacks, .. }
+                | TopologyError::UnknownPartitioner { pipeline: lacks, .. } if *lacks == pipeline.name
+            )
         });
         if lacking.is_empty() { Ok(()) } else { Err(StartError::Topology(lacking)) }
     }
@@ -157,8 +165,15 @@ impl Runtime {
 
     fn start_pipeline(&mut self, pipeline: &Pipeline) -> Result<(), StartError> {
         self.start_models_of(pipeline)?;
+        let stages = self.topology.stages(pipeline);
+        stages.into_iter().try_for_each(|stage| self.start_stage(pipeline, stage))
+    }
+
+    fn start_stage(&mut self, pipeline: &Pipeline, stage: Stage) -> Result<(), StartError> {
         let dead_letters = Some(TopicName::dead_letters_of(&pipeline.name));
-        let stepping = self.stepping(pipeline, TopicName::clone, dead_letters);
+        let tasks = task_inputs(&self.topology, pipeline, &stage);
+        let stepping = self.stepping(pipeline, stage, |topic| Some(topic.clone()), dead_letters);
+        let name = stepping.name();
         let models_at_start = self.ends_of_models(&stepping)?;
         let model_tasks = self.model_tasks(&stepping);
         let progress = Arc::new(Progress::default());
@@ -172,11 +187,12 @@ impl Runtime {
             progress: Arc::clone(&progress),
             peek_log: PeekLog::new(),
             metrics: self.options.metrics.clone(),
+            clock: self.options.clock.clone(),
+            label: name.to_string(),
             shutdown: self.shutdown.subscribe(),
         };
-        let group = GroupName::pipeline(&self.topology.app, &pipeline.name);
-        self.spawn(work, group, &task_inputs(&self.topology, pipeline), self.options.workers, &progress)?;
-        self.running.insert(pipeline.name.clone(), progress);
+        self.spawn(work, name.group(&self.topology.app), &tasks, self.options.workers, &progress)?;
+        self.running.insert(name, progress);
         Ok(())
     }
 
@@ -196,15 +212,17 @@ impl Runtime {
         })
     }
 
-    /// Prepares a pipeline; `named` gives the name of the topic that is written in the place of each of its own.
+    /// Prepares a stage of a pipeline; `named` gives the name of the topic that is written in the place of each of its own.
     pub(crate) fn stepping(
         &self,
         pipeline: &Pipeline,
-        named: impl Fn(&TopicName) -> TopicName,
+        stage: Stage,
+        named: impl Fn(&TopicName) -> Option<TopicName>,
         dead_letters: Option<TopicName>,
     ) -> Stepping {
-        let written = |topic: &TopicName| Written { topic: named(topic), partitions: self.partitions_of(topic) };
-        Stepping::new(&self.topology, pipeline, written, Arc::clone(&self.models), dead_letters)
+        let partitions = |topic: &TopicName| self.topology.partitions_of(pipeline, topic).unwrap_or(1);
+        let written = |topic: &TopicName| Written { topic: named(topic), partitions: partitions(topic) };
+        Stepping::new(&self.topology, pipeline, stage, written, Arc::clone(&self.models), dead_letters)
     }
 
     pub(crate) fn partitions_of(&self, topic: &TopicName) -> u32 {
@@ -213,8 +231,10 @@ impl Runtime {
 
     /// Starts the broadcast models a pipeline needs, where they do not run yet.
     pub(crate) fn start_models_of(&self, pipeline: &Pipeline) -> Result<(), StartError> {
-        let stepping = self.stepping(pipeline, TopicName::clone, None);
-        for name in stepping.broadcast_models() {
+        let stages = self.topology.stages(pipeline).into_iter();
+        let steppings: Vec<Stepping> =
+            stages.map(|stage| self.stepping(pipeline, stage, |topic| Some(topic.clone()), None)).collect();
+        for name in steppings.iter().flat_map(Stepping::broadcast_models) {
             let mut started = self.started_models.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(model) = self.topology.models.get(name).filter(|_| !started.contains_key(name)) else { continue };
             let progress = Arc::new(Progress::default());
@@ -259,6 +279,7 @@ impl Runtime {
                 work: Arc::clone(&work),
                 progress: Arc::clone(progress),
                 metrics: self.options.metrics.clone(),
+                clock: self.options.clock.clone(),
                 shutdown: self.shutdown.subscribe(),
             };
             let thread = self.execution.start(format!("{label}-{seat}"), worker, Arc::clone(progress))?;
@@ -273,7 +294,7 @@ impl Runtime {
         loop {
             for (name, receiver) in &mut receivers {
                 if let Some(reason) = receiver.borrow_and_update().clone() {
-                    return ((*name).clone(), reason);
+                    return (name.pipeline.clone(), reason);
                 }
             }
             // Stops are rare and final, so looking now and then is enough.
@@ -316,11 +337,17 @@ pub fn topic_specs(topology: &Topology) -> Vec<TopicSpec> {
     let of_pipelines = topology.pipelines.values().map(|pipeline| {
         kept_for_ever(TopicName::dead_letters_of(&pipeline.name), topology.task_count(pipeline).max(1))
     });
+    let meetings = topology.pipelines.values().flat_map(|pipeline| topology.meeting_topics(pipeline));
+    let meetings = meetings.map(|meeting| TopicSpec {
+        name: meeting.name,
+        partitions: meeting.partitions,
+        retention: Retention { age: meeting.retention, ..Retention::default() },
+    });
     let of_models = topology.models.values().map(|model| {
         let partitions = topology.topics.get(&model.from).map_or(1, |topic| topic.partitions);
         kept_for_ever(TopicName::dead_letters_of_model(&model.name), partitions)
     });
-    declared.chain(of_pipelines).chain(of_models).collect()
+    declared.chain(meetings).chain(of_pipelines).chain(of_models).collect()
 }
 
 /// What lies within the longest history of the models it feeds stays whole.

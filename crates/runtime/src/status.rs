@@ -3,19 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use riverrun_event::{ModelName, Offset, Partition, PipelineName, Time, TopicPartition};
+use riverrun_event::{ModelName, Offset, Partition, Time, TopicPartition};
 use riverrun_log::{ReadError, TaskId, TaskInputs};
 
 use crate::metrics::Counts;
 use crate::progress::{Progress, TaskProgress};
 use crate::runtime::Runtime;
+use crate::stage_name::StageName;
 use crate::worker::stepping::task_inputs;
 
-/// One pipeline.
+/// One pipeline, or one stage of it.
 #[derive(Clone, Debug)]
 pub struct PipelineStatus {
-    /// Its name.
-    pub name: PipelineName,
+    /// Its name; behind a repartition that of the stage.
+    pub name: StageName,
     /// Whether it runs.
     pub state: PipelineState,
     /// What it has done since the process started.
@@ -45,6 +46,8 @@ pub struct TaskStatus {
     pub lag_events: u64,
     /// How long ago the last record it processed was accepted; 0 when nothing waits.
     pub lag_seconds: f64,
+    /// When its next timer of the wall clock is due.
+    pub wakes_at: Option<Time>,
     /// Its inputs.
     pub inputs: Vec<InputStatus>,
 }
@@ -79,6 +82,12 @@ impl PipelineStatus {
     pub fn is_idle(&self) -> bool {
         self.state == PipelineState::Running && self.tasks.iter().all(|task| task.lag_events == 0)
     }
+
+    /// Whether a timer of the wall clock is due.
+    #[must_use]
+    pub fn is_due(&self, now: Time) -> bool {
+        self.tasks.iter().any(|task| task.wakes_at.is_some_and(|due| due <= now))
+    }
 }
 
 impl Runtime {
@@ -90,13 +99,16 @@ impl Runtime {
         self.running.iter().map(|(name, progress)| self.pipeline_status(name, progress)).collect()
     }
 
-    fn pipeline_status(&self, name: &PipelineName, progress: &Progress) -> Result<PipelineStatus, ReadError> {
+    fn pipeline_status(&self, name: &StageName, progress: &Progress) -> Result<PipelineStatus, ReadError> {
         let (counts, done) = progress.snapshot();
         let state = match progress.stopped().borrow().clone() {
             None => PipelineState::Running,
             Some(reason) => PipelineState::Stopped { reason },
         };
-        let declared = self.topology.pipelines.get(name).map(|pipeline| task_inputs(&self.topology, pipeline));
+        let declared = self.topology.pipelines.get(&name.pipeline).and_then(|pipeline| {
+            let stage = self.topology.stages(pipeline).into_iter().find(|stage| stage.behind == name.behind)?;
+            Some(task_inputs(&self.topology, pipeline, &stage))
+        });
         let tasks = declared.unwrap_or_default().into_iter().map(|task| {
             let done = done.get(&task.task);
             self.task_status(task, done)
@@ -117,7 +129,8 @@ impl Runtime {
         let lag_events = inputs.iter().map(|input| input.end.0.saturating_sub(input.next.0)).sum();
         let last = done.and_then(|done| done.last_accepted).filter(|_| lag_events > 0);
         let lag_seconds = last.map_or(0.0, |accepted| Time::now().since(accepted).as_secs_f64());
-        Ok(TaskStatus { task: task.task, lag_events, lag_seconds, inputs })
+        let wakes_at = done.and_then(|done| done.wakes_at);
+        Ok(TaskStatus { task: task.task, lag_events, lag_seconds, wakes_at, inputs })
     }
 
     /// How far the broadcast models are.

@@ -41,7 +41,9 @@ fn an_entity_is_found_where_the_inputs_have_different_partition_counts() {
     topology.topics.values_mut().find(|topic| topic.name.as_str() == "accounts").unwrap().partitions = 3;
     let pipeline = topology.pipelines.values_mut().next().unwrap();
     pipeline.from.push(riverrun_event::TopicName::new("accounts").unwrap());
+    pipeline.auto_repartition = true;
     snapshots(&mut topology, &[("account", "key")]);
+    topology.insert_repartitions();
     let world = World::of(topology);
     for (number, key) in ["ada", "bob", "cleo", "dan", "eve", "fay", "gil"].into_iter().enumerate() {
         world.publish_to("accounts", 3, &[(key, r#"{"amount":1}"#)], number);

@@ -30,7 +30,7 @@ fn record_orders(world: &World, ranges: &[(TopicPartition, u64, u64)]) {
         let mut commit = TaskCommit::new(task, assigned.epoch);
         commit.positions.push((input.clone(), Offset(to)));
         let ranges = vec![InputRange { input, from: Offset(from), to: Offset(to) }];
-        commit.order = Some(Order { ranges, frontiers: Vec::new() });
+        commit.order = Some(Order { ranges, ..Order::default() });
         world.block_on(member.commit(Commit { tasks: vec![commit] })).unwrap();
     }
 }

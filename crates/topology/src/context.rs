@@ -27,6 +27,8 @@ pub struct StepContext<'a> {
     /// Events that came too late for the operator that is applied, or for a part of what it does. They are counted, and go
     /// to the place it declares for them, if it does.
     pub late: &'a mut Vec<Draft>,
+    /// How many came too late for the steps so far.
+    pub late_count: u64,
 }
 
 impl StepContext<'_> {

@@ -17,6 +17,7 @@ pub mod operators;
 pub mod pipeline;
 pub mod rows;
 pub mod sink;
+pub mod stages;
 pub mod step_names;
 pub mod timers;
 pub mod topic;
@@ -25,6 +26,7 @@ pub mod view;
 pub mod window;
 
 mod check;
+mod placement;
 
 pub use builder::TopologyBuilder;
 pub use context::{EventError, Flow, KeyedState, ModelVersion, Models, Peeked, StepContext, StepError};
@@ -33,9 +35,11 @@ pub use draft::{Cause, DataError, Draft};
 pub use expression::{EvaluationError, Expression, ExpressionError, Value};
 pub use model::Model;
 pub use operators::Operator;
-pub use operators::transform::{Transform, TransformError, Transformer, TransformerState};
+pub use operators::repartition::{Partitioner, Partitioning};
+pub use operators::transform::{Transform, TransformError, Transformer, TransformerState, TransformerTimer};
 pub use pipeline::{OnError, Pipeline, Step};
 pub use sink::{Route, Sink};
+pub use stages::{MeetingTopic, Stage};
 pub use step_names::StepNames;
 pub use timers::{Clock, Clocks, Timer, Timers};
 pub use topic::{Compact, Topic, TypePattern};

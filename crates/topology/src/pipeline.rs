@@ -19,6 +19,8 @@ pub struct Pipeline {
     pub to: Option<Sink>,
     /// What happens to an event that fails.
     pub on_error: OnError,
+    /// Whether a keyed step whose inputs differ in their partitions gets a repartition, instead of being refused.
+    pub auto_repartition: bool,
 }
 
 /// One operator in its place.
@@ -47,18 +49,22 @@ impl Pipeline {
     /// Every topic it reads: those it begins with, then those that come in later.
     #[must_use]
     pub fn inputs(&self) -> Vec<&TopicName> {
-        let merged = self.all_steps().into_iter().filter_map(|step| match &step.operator {
-            Operator::Merge(merge) => Some(&merge.from),
-            _ => None,
-        });
-        self.from.iter().chain(merged).collect()
+        let mut inputs: Vec<&TopicName> = self.from.iter().collect();
+        for step in self.all_steps() {
+            match &step.operator {
+                Operator::Merge(merge) => inputs.push(&merge.from),
+                operator => inputs.extend(operator.further_inputs()),
+            }
+        }
+        inputs
     }
 
     /// Every place where events leave it, in the order of the document, its own end last.
     #[must_use]
     pub fn sinks(&self) -> Vec<&Sink> {
         let arms = self.all_steps().into_iter().flat_map(|step| step.operator.arms());
-        arms.filter_map(|arm| arm.to.as_ref()).chain(&self.to).collect()
+        let late = self.all_steps().into_iter().filter_map(|step| step.operator.late());
+        arms.filter_map(|arm| arm.to.as_ref()).chain(late).chain(&self.to).collect()
     }
 
     /// Every topic it may write, each once, in order.

@@ -8,8 +8,10 @@ use riverrun_event::{AppName, ModelName, PipelineName, TopicName};
 use crate::check;
 use crate::model::Model;
 use crate::operators::Operator;
+use crate::operators::repartition::{Partitioner, Partitioning};
 use crate::operators::transform::Transformer;
 use crate::pipeline::Pipeline;
+use crate::placement;
 use crate::topic::Topic;
 
 /// Everything an app does, as data. The app file and the Rust builder give the same value.
@@ -35,6 +37,14 @@ pub enum TopologyError {
         pipeline: PipelineName,
         /// The transformer.
         transformer: String,
+    },
+    /// A partitioner is named that nobody registered.
+    #[error("pipeline {pipeline} uses the partitioner {partitioner:?}, which is not compiled in")]
+    UnknownPartitioner {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// The partitioner.
+        partitioner: String,
     },
     /// A name is used that is not declared, or in a way that cannot work; the text says which and what would.
     #[error("{place}: {message}")]
@@ -68,13 +78,35 @@ impl Topology {
         used
     }
 
+    /// Registers a partitioner wherever the topology names it; false when it is named nowhere.
+    pub fn register_partitioner(&mut self, name: &str, partitioning: &Arc<dyn Partitioning>) -> bool {
+        let mut used = false;
+        let mut register = |operator: &mut Operator| {
+            if let Operator::Repartition(repartition) = operator
+                && let Partitioner::Custom { name: named, function } = &mut repartition.partitioner
+                && named == name
+            {
+                *function = Some(Arc::clone(partitioning));
+                used = true;
+            }
+        };
+        self.pipelines.values_mut().for_each(|pipeline| pipeline.each_step_mut(&mut register));
+        used
+    }
+
+    /// Inserts a repartition wherever a keyed step would not find all events of a key in one task. Doing it again changes
+    /// nothing; the builder and the app file do it once the topology has passed its check.
+    pub fn insert_repartitions(&mut self) {
+        placement::insert_repartitions(self);
+    }
+
     /// Everything that keeps the topology from running, all at once.
     #[must_use]
     pub fn check(&self) -> Vec<TopologyError> {
         check::check(self)
     }
 
-    /// How many tasks a pipeline has: the most partitions among its inputs.
+    /// How many tasks a pipeline has before its first repartition: the most partitions among its inputs.
     #[must_use]
     pub fn task_count(&self, pipeline: &Pipeline) -> u32 {
         let declared = pipeline.inputs().into_iter().filter_map(|topic| self.topics.get(topic));

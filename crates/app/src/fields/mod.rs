@@ -8,7 +8,9 @@ mod running;
 
 pub(crate) use entities::{APP, COMPACT, MODEL, RETENTION, TOPIC};
 pub(crate) use joins::{DEDUPLICATE, SEQUENCE};
-pub(crate) use pipelines::{FLAT_MAP, MERGE, PIPELINE, ROUTE, SNAPSHOT_MODEL, STEP, TRANSFORM, WAY};
+pub(crate) use pipelines::{
+    FLAT_MAP, MERGE, PARTITIONER, PIPELINE, REPARTITION, ROUTE, SNAPSHOT_MODEL, STEP, TRANSFORM, WAY,
+};
 pub(crate) use running::{ACCESS, DEFAULTS, LIMITS, TOKEN};
 
 use crate::takes::Takes;
@@ -90,6 +92,8 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &MERGE,
     &DEDUPLICATE,
     &SEQUENCE,
+    &REPARTITION,
+    &PARTITIONER,
     &DEFAULTS,
     &LIMITS,
     &ACCESS,

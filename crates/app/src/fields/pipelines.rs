@@ -30,6 +30,13 @@ pub(crate) static PIPELINE: Section = Section {
             "What happens to an event that fails: set aside, counted and passed over, or the pipeline stops in front of it.",
             "on_error: dead_letter",
         ),
+        field(
+            "repartition",
+            Takes::Choice(&["auto", "declared"]),
+            "`declared`: such a step is refused",
+            "Whether a keyed step whose inputs differ in their partitions gets a repartition by itself. Behind a changed key it gets one in any case.",
+            "repartition: auto",
+        ),
     ],
 };
 
@@ -121,6 +128,20 @@ pub(crate) static STEP: Section = Section {
             VERB,
             "Gives the event another key from here on; what is written is partitioned by it.",
             "select_key: data.customer_id",
+        ),
+        field(
+            "group_by",
+            Takes::Expression,
+            VERB,
+            "Says what the keyed steps behind it go by: gives the event the key of its group, and moves it where they need it.",
+            "group_by: data.carrier",
+        ),
+        field(
+            "repartition",
+            Takes::Either(&Takes::Expression, &Takes::Mapping(&REPARTITION)),
+            VERB,
+            "Deals the events out anew; the steps behind it run in tasks of their own.",
+            "repartition: { by: data.region, partitions: 8 }",
         ),
         field(
             "branch",
@@ -228,6 +249,56 @@ pub(crate) static WAY: Section = Section {
             "they come back to the steps after the branch",
             "Where they leave the pipeline.",
             "to: big-orders",
+        ),
+    ],
+};
+
+pub(crate) static REPARTITION: Section = Section {
+    path: "pipelines.<name>.steps[].repartition",
+    meaning: "The long form of a new key.",
+    fields: &[
+        field("by", Takes::Expression, "the key it has", "Gives the event another key.", "by: data.region"),
+        field(
+            "partitions",
+            Takes::Number(1, riverrun_event::limits::PARTITIONS_MAX as u64),
+            "as many as the tasks before it",
+            "Partitions of the topic in which the events meet, and tasks behind it.",
+            "partitions: 8",
+        ),
+        field(
+            "partitioner",
+            Takes::Either(&Takes::Choice(&["murmur2", "round_robin"]), &Takes::Mapping(&PARTITIONER)),
+            "`murmur2`",
+            "Which partition an event goes to: by its key as Kafka's clients place it, or one after the other.",
+            "partitioner: round_robin",
+        ),
+        field(
+            "retention",
+            Takes::Duration(""),
+            "for ever",
+            "How long the meeting topic keeps events. A replay needs them.",
+            "retention: 30d",
+        ),
+    ],
+};
+
+pub(crate) static PARTITIONER: Section = Section {
+    path: "pipelines.<name>.steps[].repartition.partitioner",
+    meaning: "A partitioner of your own: one of the two.",
+    fields: &[
+        field(
+            "expression",
+            Takes::Expression,
+            "-",
+            "Gives the number of the partition; it counts modulo the partitions.",
+            "expression: data.shard",
+        ),
+        field(
+            "custom",
+            Takes::Name("name"),
+            "-",
+            "Names a function that the service registered in Rust.",
+            "custom: by-region",
         ),
     ],
 };

@@ -47,6 +47,7 @@ fn run(app: &App, data: impl Iterator<Item = String>) -> Vec<String> {
                 record: None,
                 peeked: &mut Vec::new(),
                 late: &mut Vec::new(),
+                late_count: 0,
             };
             match step.operator.apply(&step.name, &mut draft, &mut context).unwrap() {
                 Flow::Pass => {}

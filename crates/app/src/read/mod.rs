@@ -9,6 +9,7 @@ mod model;
 mod operator;
 mod pipeline;
 mod reader;
+mod repartition;
 mod settings;
 mod sink;
 mod step;

@@ -21,6 +21,7 @@ pub(crate) struct PipelinePart {
     pub(crate) expanded: Expanded,
     pub(crate) to: Option<SinkPart>,
     pub(crate) on_error: Option<OnError>,
+    pub(crate) auto_repartition: bool,
     /// Whether everything in it could be read.
     pub(crate) is_whole: bool,
 }
@@ -63,8 +64,9 @@ impl Reader<'_> {
         let to = fields.entry("to").filter(|entry| !matches!(entry.node.value, Value::Null));
         let to = to.and_then(|entry| self.sink(entry));
         let on_error = fields.get("on_error").and_then(|node| self.on_error(node)).or(default);
+        let auto_repartition = fields.get("repartition").and_then(|node| self.auto_repartition(node)).unwrap_or(false);
         let is_whole = self.diagnostics.len() == before && expanded.is_whole;
-        Some(PipelinePart { name: name?, from, expanded, to, on_error, is_whole })
+        Some(PipelinePart { name: name?, from, expanded, to, on_error, auto_repartition, is_whole })
     }
 
     fn inputs(&mut self, node: &Node) -> Vec<At<TopicName>> {
@@ -90,6 +92,14 @@ impl Reader<'_> {
             inputs.push(input);
         }
         inputs
+    }
+
+    fn auto_repartition(&mut self, node: &Node) -> Option<bool> {
+        self.parsed(node, "auto or declared", |text| match text {
+            "auto" => Ok(true),
+            "declared" => Ok(false),
+            _ => Err("unknown".to_owned()),
+        })
     }
 
     pub(super) fn on_error(&mut self, node: &Node) -> Option<OnError> {

@@ -1,7 +1,7 @@
 //! One step: exactly one verb, and perhaps a name. Steps can hold steps; a list of them is read the same wherever it stands.
 
 use riverrun_event::{ModelName, OperatorName, TopicName};
-use riverrun_topology::operators::{filter, peek, remove, rename, select_key, set, snapshot, transform};
+use riverrun_topology::operators::{filter, group_by, peek, remove, rename, select_key, set, snapshot, transform};
 use riverrun_topology::{Expression, Operator};
 
 use super::At;
@@ -48,7 +48,7 @@ pub(super) struct WayPart {
 }
 
 /// The verbs: the operators, one file each in `topology/src/operators`, and `use`.
-const VERBS: [&str; 15] = [
+const VERBS: &[&str] = &[
     "filter",
     "set",
     "map",
@@ -58,6 +58,8 @@ const VERBS: [&str; 15] = [
     "snapshot",
     "transform",
     "select_key",
+    "group_by",
+    "repartition",
     "branch",
     "merge",
     "peek",
@@ -92,7 +94,7 @@ impl Reader<'_> {
         let first = node.entries().first().map_or(node.span, |entry| entry.name_span);
         let fields = self.fields(node, first, &fields::STEP)?;
         let name = fields.get("name").and_then(|node| self.name(node, "a step", OperatorName::new));
-        let verbs: Vec<&'static str> = VERBS.into_iter().filter(|verb| fields.get(verb).is_some()).collect();
+        let verbs: Vec<&'static str> = VERBS.iter().copied().filter(|verb| fields.get(verb).is_some()).collect();
         let mut part = StepPart {
             name,
             place,
@@ -106,11 +108,12 @@ impl Reader<'_> {
         if let [verb] = *verbs {
             part.does = self.verb(verb, &fields, &mut part);
         } else if verbs.is_empty() && self.diagnostics.len() == before {
-            self.report(
-                Diagnostic::error(codes::STEP, first, "a step without a verb")
-                    .note("does nothing")
-                    .help(format!("a step says one of {}", VERBS.map(|verb| format!("`{verb}`")).join(", "))),
-            );
+            self.report(Diagnostic::error(codes::STEP, first, "a step without a verb").note("does nothing").help(
+                format!(
+                    "a step says one of {}",
+                    VERBS.iter().map(|verb| format!("`{verb}`")).collect::<Vec<_>>().join(", ")
+                ),
+            ));
         } else if let [first, second, ..] = *verbs {
             self.several_verbs(&fields, first, second);
             // What stands behind each verb is still read, for its own mistakes.
@@ -152,6 +155,8 @@ impl Reader<'_> {
             "remove" => self.remove(node).map(|fields| Operator::Remove(remove::Remove { fields })),
             "rename" => self.rename(node, entry.name_span).map(|fields| Operator::Rename(rename::Rename { fields })),
             "select_key" => self.expression(node).map(|key| Operator::SelectKey(select_key::SelectKey { key })),
+            "group_by" => self.expression(node).map(|key| Operator::GroupBy(group_by::GroupBy { key })),
+            "repartition" => self.repartition(node, entry.name_span).map(Operator::Repartition),
             "peek" => self.expression(node).map(|value| Operator::Peek(peek::Peek { value })),
             "deduplicate" => self.deduplicate(entry, part),
             "sequence" => self.sequence(entry, part),

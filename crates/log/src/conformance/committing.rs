@@ -1,12 +1,12 @@
 //! Commits: everything at once or nothing.
 
-use riverrun_event::Offset;
+use riverrun_event::{Offset, Time};
 
 use super::owner::Owner;
 use super::wait::wait;
 use super::words::{append_ids, end, ensure, event, ids, membership, partition, progress, put, read_all, record};
 use super::{Bench, Case, case};
-use crate::commit::{Commit, CommitError, InputRange, ModelFrontier, Order, TaskCommit};
+use crate::commit::{CallAnswer, Commit, CommitError, InputRange, ModelFrontier, Order, TaskCommit};
 
 pub(super) const CASES: &[Case] = &[
     case("a commit changes records, state, positions and order", commits_change_everything),
@@ -21,6 +21,8 @@ pub(super) const CASES: &[Case] = &[
 
 pub(super) fn order(next: u64) -> Order {
     Order {
+        tick: (next % 2 == 0).then(|| Time::from_unix(7, 8)),
+        answers: vec![CallAnswer { call: "call".into(), answer: "answer".into() }],
         ranges: vec![InputRange { input: partition("in", 0), from: Offset(next - 1), to: Offset(next) }],
         frontiers: vec![ModelFrontier {
             model: riverrun_event::ModelName::new("model").unwrap(),

@@ -25,7 +25,7 @@ use riverrun_ingest::accept::IdentityError;
 use riverrun_ingest::{Acceptor, Access, Consumers, Doors, Grant, Guarded, Token};
 use riverrun_log::{Health, Log, Observe};
 use riverrun_log_local::{Compression, LocalLog, Loss, OpenError, Options, Syncing};
-use riverrun_runtime::{Runtime, RuntimeOptions, StartError};
+use riverrun_runtime::{Runtime, RuntimeOptions, StartError, WallClock};
 use riverrun_topology::Topology;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -157,6 +157,7 @@ impl Server {
             workers: options.workers.unwrap_or_else(processors),
             pipelines: options.pipelines.clone(),
             metrics: metrics.runtime.clone(),
+            clock: WallClock::System,
         };
         let shared: Arc<dyn Log> = Arc::clone(&log) as Arc<dyn Log>;
         let consumers = Consumers::new(Arc::clone(&shared), topology.app.clone());

@@ -57,6 +57,7 @@ struct Pipeline {
     dropped: u64,
     dead_letters: u64,
     skipped: u64,
+    late: u64,
     tasks: Vec<Task>,
 }
 
@@ -132,6 +133,7 @@ impl From<PipelineStatus> for Pipeline {
             dropped: status.counts.dropped,
             dead_letters: status.counts.dead_letters,
             skipped: status.counts.skipped,
+            late: status.counts.late,
             tasks: status.tasks.into_iter().map(Task::from).collect(),
         }
     }

@@ -9,7 +9,7 @@ use riverrun_ingest::http::problem::DoorError;
 use riverrun_ingest::{AcceptError, Acceptor, Received, Target};
 use riverrun_log::memory::MemoryLog;
 use riverrun_log::{AppendBatch, Log, Logged, NewRecord, ReadError, Topics};
-use riverrun_runtime::{Metrics, PipelineState, Runtime, RuntimeOptions, StartError};
+use riverrun_runtime::{Metrics, PipelineState, Runtime, RuntimeOptions, StartError, WallClock};
 use riverrun_topology::Topology;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -111,7 +111,12 @@ impl Driver {
     }
 
     fn run(&mut self) -> Result<(), DriverError> {
-        let options = RuntimeOptions { workers: 1, pipelines: self.pipelines.clone(), metrics: Metrics::default() };
+        let options = RuntimeOptions {
+            workers: 1,
+            pipelines: self.pipelines.clone(),
+            metrics: Metrics::default(),
+            clock: WallClock::Manual(self.clock.moved()),
+        };
         let log: Arc<dyn Log> = Arc::new(self.log.clone());
         let tasks = LocalSet::new();
         let starting = Runtime::start_local(Arc::clone(&self.topology), log, options);
@@ -252,7 +257,7 @@ impl Driver {
     pub(super) fn stopped(&self) -> Result<Vec<(PipelineName, String)>, DriverError> {
         let Some(running) = &self.running else { return Ok(Vec::new()) };
         let stopped = running.runtime.pipelines()?.into_iter().filter_map(|pipeline| match pipeline.state {
-            PipelineState::Stopped { reason } => Some((pipeline.name, reason)),
+            PipelineState::Stopped { reason } => Some((pipeline.name.pipeline, reason)),
             PipelineState::Running => None,
         });
         Ok(stopped.collect())
@@ -261,7 +266,7 @@ impl Driver {
     /// Works until nothing is left to do.
     pub(super) fn work(&mut self) -> Result<(), DriverError> {
         let Some(running) = &self.running else { return Ok(()) };
-        while !running.is_idle()? {
+        while !running.is_idle(self.clock.now())? {
             // Lets every worker that can go on do so, once.
             running.tasks.block_on(&self.executor, tokio::task::yield_now());
         }
@@ -270,9 +275,10 @@ impl Driver {
 }
 
 impl Running {
-    fn is_idle(&self) -> Result<bool, ReadError> {
+    fn is_idle(&self, now: Time) -> Result<bool, ReadError> {
         let has_ended = |pipeline: &riverrun_runtime::PipelineStatus| pipeline.state != PipelineState::Running;
-        let idle = self.runtime.pipelines()?.iter().all(|pipeline| has_ended(pipeline) || pipeline.is_idle());
+        let is_idle = |pipeline: &riverrun_runtime::PipelineStatus| pipeline.is_idle() && !pipeline.is_due(now);
+        let idle = self.runtime.pipelines()?.iter().all(|pipeline| has_ended(pipeline) || is_idle(pipeline));
         Ok(idle && self.runtime.models()?.iter().all(|model| model.next == model.end))
     }
 }

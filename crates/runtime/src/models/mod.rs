@@ -19,7 +19,7 @@ pub use feed::Feed;
 pub use lookup::Lookup;
 pub use store::{Frontier, ModelStore};
 
-use riverrun_event::TopicName;
+use riverrun_event::{OperatorName, TopicName};
 use riverrun_topology::operators::snapshot::SnapshotModel;
 use riverrun_topology::{Expression, Model, Operator, Pipeline, Topology};
 
@@ -36,10 +36,14 @@ pub fn is_placed_by_key(topology: &Topology, model: &Model) -> bool {
 #[must_use]
 pub fn is_own(topology: &Topology, pipeline: &Pipeline, model: &Model) -> bool {
     let partitions = |topic: &TopicName| topology.topics.get(topic).map(|topic| topic.partitions);
-    let inputs = pipeline.inputs();
-    inputs.contains(&&model.from)
+    let stages = topology.stages(pipeline);
+    let Some((first, others)) = stages.split_first() else { return false };
+    let inputs = &first.inputs;
+    let elsewhere = |name: &OperatorName| others.iter().any(|stage| stage.steps.contains(name));
+    inputs.contains(&model.from)
         && is_placed_by_key(topology, model)
         && inputs.iter().all(|input| partitions(input) == partitions(&model.from))
+        && !look_ups_by_step(pipeline).any(|(step, entry)| entry.model == model.name && elsewhere(step))
         && look_ups(pipeline)
             .filter(|entry| entry.model == model.name)
             .all(|entry| inputs.iter().all(|input| is_key_of(topology, input, &entry.key)))
@@ -48,11 +52,16 @@ pub fn is_own(topology: &Topology, pipeline: &Pipeline, model: &Model) -> bool {
 
 /// The models that are looked up by the steps of a pipeline, in order.
 pub fn look_ups(pipeline: &Pipeline) -> impl Iterator<Item = &SnapshotModel> {
+    look_ups_by_step(pipeline).map(|(_, entry)| entry)
+}
+
+/// The same, each with its step.
+pub fn look_ups_by_step(pipeline: &Pipeline) -> impl Iterator<Item = (&OperatorName, &SnapshotModel)> {
     let models = pipeline.all_steps().into_iter().filter_map(|step| match &step.operator {
-        Operator::Snapshot(snapshot) => Some(&snapshot.models),
+        Operator::Snapshot(snapshot) => Some((&step.name, &snapshot.models)),
         _ => None,
     });
-    models.flatten()
+    models.flat_map(|(name, models)| models.iter().map(move |entry| (name, entry)))
 }
 
 /// Whether an expression gives the key events of the topic have.

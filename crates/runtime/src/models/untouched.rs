@@ -43,7 +43,7 @@ impl<'p> Changed<'p> {
                 None => self.data = true,
             },
             Operator::Transform(_) => (self.data, self.key) = (true, true),
-            Operator::SelectKey(_) => self.key = true,
+            Operator::SelectKey(_) | Operator::GroupBy(_) | Operator::Repartition(_) => self.key = true,
             Operator::Branch(branch) => {
                 let mut after = self.clone();
                 for arm in &branch.arms {

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use riverrun_event::ModelName;
+use riverrun_event::{ModelName, Offset, Record, Time, TopicPartition};
 use riverrun_log::{Assigned, InputRange, Log, Order, TaskCommit};
 use riverrun_topology::Topology;
 use tokio::sync::watch;
 
 use super::stepping::{READ_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from};
+use super::timing::Advanced;
 use super::{Gathered, Interruption, Work};
+use crate::clock::WallClock;
 use crate::metrics::Metrics;
 use crate::models::{Frontier, ModelStore};
 use crate::peeks::PeekLog;
@@ -33,27 +35,104 @@ pub(crate) struct Live {
     pub(crate) progress: Arc<Progress>,
     pub(crate) peek_log: PeekLog,
     pub(crate) metrics: Metrics,
+    pub(crate) clock: WallClock,
+    /// What metrics and log lines call it.
+    pub(crate) label: String,
     pub(crate) shutdown: watch::Receiver<bool>,
+}
+
+/// Records of one input that wait to be stepped.
+struct Waiting {
+    input: TopicPartition,
+    from: Offset,
+    to: Offset,
+    records: Vec<Record>,
 }
 
 impl Work for Live {
     type Task = SteppingTask;
 
     fn label(&self) -> &str {
-        self.stepping.pipeline.name.as_str()
+        &self.label
     }
 
     fn open(&self, assigned: Assigned) -> Result<SteppingTask, Interruption> {
-        Ok(self.stepping.open(assigned))
+        self.stepping.open(assigned)
     }
 
     async fn gather(&self, task: &mut SteppingTask) -> Result<Gathered, Interruption> {
-        let mut inputs = Vec::new();
+        let waiting = self.waiting(task)?;
+        let tick = if waiting.is_empty() { self.due_tick(task)? } else { None };
+        if (waiting.is_empty() && tick.is_none()) || !self.models_are_ready().await? {
+            return Ok(Gathered::default());
+        }
+        let frontier = self.stepping.frontier();
+        let mut commit = task.commit();
+        let mut order = Order { tick, frontiers: frontier.to_record(), ..Order::default() };
+        let mut stop = None;
+        if let Some(now) = tick
+            && let Advanced::Stopped(reason) = self.stepping.tick(task, now, Some(&frontier), &mut commit)?
+        {
+            stop = Some(reason);
+        }
+        for Waiting { input, from, mut to, records } in waiting {
+            let stepped = self.stepping.step_all(task, &records, Some(&frontier), &mut commit)?;
+            let is_paused = matches!(stepped, Stepped::PausedAt(_));
+            match stepped {
+                Stepped::All => {}
+                Stepped::PausedAt(offset) => to = offset,
+                Stepped::StoppedAt(offset, reason) => (to, stop) = (offset, Some(reason)),
+            }
+            task.positions.insert(input.clone(), to);
+            commit.positions.push((input.clone(), to));
+            if from < to {
+                order.ranges.push(InputRange { input, from, to });
+            }
+            if stop.is_some() || is_paused {
+                break;
+            }
+        }
+        Ok(Gathered { commit: finish(task, commit, order), stop, finished: false })
+    }
+
+    fn wakes_at(&self, task: &mut SteppingTask) -> Option<Time> {
+        // A state that cannot be read is found by the next look for work.
+        if self.stepping.keeps_time { task.wakes_at().unwrap_or_default() } else { None }
+    }
+
+    fn committed(&self, task: &mut SteppingTask) {
+        let counts = task.take_counts();
+        let wakes_at = Work::wakes_at(self, task);
+        self.peek_log.write(self.label(), task.take_peeks());
+        self.metrics.count(self.label(), counts);
+        self.progress.update(task.ownership.task, counts, |progress| {
+            progress.positions.clone_from(&task.positions);
+            progress.last_accepted = task.last_accepted;
+            progress.wakes_at = wakes_at;
+        });
+    }
+}
+
+/// Nothing to commit when the very first event stopped the pipeline.
+fn finish(task: &mut SteppingTask, mut commit: TaskCommit, order: Order) -> Option<TaskCommit> {
+    commit.state = task.take_changes();
+    if order.ranges.is_empty() && commit.records.is_empty() && commit.state.is_empty() {
+        return None;
+    }
+    commit.order = Some(order);
+    Some(commit)
+}
+
+impl Live {
+    /// What waits in each input.
+    fn waiting(&self, task: &mut SteppingTask) -> Result<Vec<Waiting>, Interruption> {
+        let mut waiting = Vec::new();
         let mut passed_over = false;
         for (input, next) in &mut task.positions {
             let found = read_from(self.log.as_ref(), input, *next, READ_BYTES_MAX)?;
             if let Some(first) = found.records.first() {
-                inputs.push((input.clone(), first.position.offset, found.next, found.records));
+                let (from, to) = (first.position.offset, found.next);
+                waiting.push(Waiting { input: input.clone(), from, to, records: found.records });
             } else if found.next > *next {
                 *next = found.next;
                 passed_over = true;
@@ -63,53 +142,18 @@ impl Work for Live {
             // Offsets without records need no commit: a restart passes over them again.
             self.committed(task);
         }
-        if inputs.is_empty() || !self.models_are_ready().await? {
-            return Ok(Gathered::default());
+        Ok(waiting)
+    }
+
+    /// What the wall clock says, where a timer of its is due.
+    fn due_tick(&self, task: &mut SteppingTask) -> Result<Option<Time>, Interruption> {
+        if !self.stepping.keeps_time {
+            return Ok(None);
         }
-        let frontier = self.stepping.frontier();
-        let mut commit = task.commit();
-        let mut order = Order { ranges: Vec::new(), frontiers: frontier.to_record() };
-        let mut stop = None;
-        for (input, from, mut to, records) in inputs {
-            if let Stepped::StoppedAt(offset, reason) =
-                self.stepping.step_all(task, &records, Some(&frontier), &mut commit)?
-            {
-                (to, stop) = (offset, Some(reason));
-            }
-            task.positions.insert(input.clone(), to);
-            commit.positions.push((input.clone(), to));
-            if from < to {
-                order.ranges.push(InputRange { input, from, to });
-            }
-            if stop.is_some() {
-                break;
-            }
-        }
-        Ok(Gathered { commit: finish(task, commit, order), stop, finished: false })
+        let now = self.clock.now();
+        Ok(task.wakes_at()?.filter(|due| *due <= now).map(|_| now))
     }
 
-    fn committed(&self, task: &mut SteppingTask) {
-        let counts = task.take_counts();
-        self.peek_log.write(self.label(), task.take_peeks());
-        self.metrics.count(self.label(), counts);
-        self.progress.update(task.ownership.task, counts, |progress| {
-            progress.positions.clone_from(&task.positions);
-            progress.last_accepted = task.last_accepted;
-        });
-    }
-}
-
-/// Nothing to commit when the very first event stopped the pipeline.
-fn finish(task: &mut SteppingTask, mut commit: TaskCommit, order: Order) -> Option<TaskCommit> {
-    if order.ranges.is_empty() {
-        return None;
-    }
-    commit.state = task.state.get_mut().take_changes();
-    commit.order = Some(order);
-    Some(commit)
-}
-
-impl Live {
     /// Waits until the models are as far as they were at start (for as long as it takes), then a bounded while until they are
     /// as far as is durable now. False when the runtime shuts down meanwhile.
     async fn models_are_ready(&self) -> Result<bool, Interruption> {

@@ -8,14 +8,17 @@ pub(crate) mod model;
 mod read_ahead;
 pub(crate) mod replaying;
 pub(crate) mod stepping;
+mod timing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use riverrun_event::Time;
 use riverrun_log::{Assigned, Assignment, Epoch, Health, Log, Member, Membership, TaskCommit, TaskId};
 use tokio::sync::watch;
 
+use crate::clock::WallClock;
 use crate::commit::commit;
 use crate::metrics::{Counts, Metrics};
 use crate::progress::Progress;
@@ -33,6 +36,11 @@ pub(crate) trait Work: Send + Sync + 'static {
 
     /// Decides what the task changes next, from the records that wait for it.
     fn gather(&self, task: &mut Self::Task) -> impl Future<Output = Result<Gathered, Interruption>>;
+
+    /// When the task has something to do though nothing comes in; never for most work.
+    fn wakes_at(&self, _task: &mut Self::Task) -> Option<Time> {
+        None
+    }
 
     /// The change is durable.
     fn committed(&self, task: &mut Self::Task);
@@ -65,6 +73,7 @@ pub(crate) struct Worker<W: Work> {
     pub(crate) work: Arc<W>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) metrics: Metrics,
+    pub(crate) clock: WallClock,
     /// Turns true when the runtime shuts down.
     pub(crate) shutdown: watch::Receiver<bool>,
 }
@@ -125,6 +134,7 @@ impl<W: Work> Worker<W> {
                 Ok(Round::Finished) => return Ended::Finished,
                 Ok(Round::Idle) => {
                     let mut shutdown = self.shutdown.clone();
+                    let wakes_at = tasks.values_mut().filter_map(|task| self.work.wakes_at(task)).min();
                     tokio::select! {
                         assignment = member.next() => {
                             if let Err(interruption) = self.apply(assignment, &mut tasks) {
@@ -132,6 +142,7 @@ impl<W: Work> Worker<W> {
                             }
                         }
                         _ = moved.changed() => {}
+                        () = self.clock.reached(wakes_at) => {}
                         _ = stopped.changed() => {}
                         _ = shutdown.wait_for(|stop| *stop) => {}
                     }

@@ -69,7 +69,7 @@ impl Work for Modelling {
                     tracing::warn!(model = %self.feed.model().name, position = %record.position, %error, "an event became a dead letter");
                     commit.records.push(dead_letter(
                         &self.dead_letters,
-                        task.ownership.task,
+                        Partition(task.ownership.task.0),
                         &self.label,
                         record,
                         &error,

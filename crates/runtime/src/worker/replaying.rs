@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::read_ahead::ReadAhead;
 use super::stepping::{READ_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from};
+use super::timing::Advanced;
 use super::{Gathered, Interruption, Work};
 use crate::metrics::Metrics;
 use crate::models::{Frontier, ModelStore};
@@ -61,7 +62,7 @@ impl Work for Replaying {
 
     fn open(&self, assigned: Assigned) -> Result<ReplayTask, Interruption> {
         let next_order = read_next(assigned.state.as_ref())?;
-        let mut stepping = self.stepping.open(assigned);
+        let mut stepping = self.stepping.open(assigned)?;
         for (input, next) in &mut stepping.positions {
             *next = (*next).max(self.starts.get(input).copied().unwrap_or_default());
         }
@@ -92,26 +93,52 @@ impl Replaying {
         let id = task.stepping.ownership.task;
         let orders = self.log.orders(&self.followed, id, task.next_order, ORDERS_MAX).map_err(failed)?;
         let mut commit = task.stepping.commit();
+        let (first, mut is_paused) = (task.next_order, false);
         // Up to the first one that goes further: what it leaves out must come before what follows it, in another run.
         for (number, order) in orders.into_iter().take_while(|(_, order)| self.is_wanted(order)) {
             let frontier = Frontier::from_record(&order.frontiers);
             if !self.models_reached(&frontier).await {
                 return Ok(Gathered::default());
             }
-            for range in &order.ranges {
-                self.follow_range(task, range, &frontier, &mut commit)?;
+            if !self.follow_order(task, &order, &frontier, &mut commit)? {
+                is_paused = true;
+                break;
             }
             task.next_order = number + 1;
             if commit.bytes() > READ_BYTES_MAX {
                 break;
             }
         }
-        if commit.positions.is_empty() {
+        if task.next_order == first && !is_paused {
             return Ok(Gathered { finished: true, ..Gathered::default() });
         }
-        commit.state = task.stepping.state.get_mut().take_changes();
+        commit.state = task.stepping.take_changes();
         commit.state.push(next_row(task.next_order)?);
         Ok(Gathered { commit: Some(commit), ..Gathered::default() })
+    }
+
+    /// Follows one order record; false when its timers gave more than belongs into one commit, and the rest is to come in the
+    /// next. What was done of it is not done again then: positions stand behind it, and timers that fired are gone.
+    fn follow_order(
+        &self,
+        task: &mut ReplayTask,
+        order: &Order,
+        frontier: &Frontier,
+        commit: &mut TaskCommit,
+    ) -> Result<bool, Interruption> {
+        if let Some(now) = order.tick {
+            match self.stepping.tick(&mut task.stepping, now, Some(frontier), commit)? {
+                Advanced::All => {}
+                Advanced::Paused => return Ok(false),
+                Advanced::Stopped(reason) => return Err(Interruption::Stop(reason)),
+            }
+        }
+        for range in &order.ranges {
+            if !self.follow_range(task, range, frontier, commit)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether the order was there when the replay was asked for; its commit moved all its ranges at once.
@@ -125,18 +152,25 @@ impl Replaying {
         range: &InputRange,
         frontier: &Frontier,
         commit: &mut TaskCommit,
-    ) -> Result<(), Interruption> {
-        let mut next = range.from.max(self.starts.get(&range.input).copied().unwrap_or_default());
+    ) -> Result<bool, Interruption> {
+        let known = task.stepping.positions.get(&range.input).copied().unwrap_or_default();
+        let mut next = range.from.max(known);
+        let mut reached = range.to.max(known);
         while next < range.to {
             let records = task.ahead.take(self.log.as_ref(), &range.input, next, range.to)?;
             let Some(last) = records.last() else { break };
             next = last.position.offset.next();
-            self.step_all(&mut task.stepping, &records, Some(frontier), commit)?;
+            if let Some(offset) = self.step_all(&mut task.stepping, &records, Some(frontier), commit)? {
+                task.ahead = ReadAhead::default();
+                reached = offset;
+                break;
+            }
         }
-        task.stepping.positions.insert(range.input.clone(), range.to);
+        let is_whole = reached >= range.to;
+        task.stepping.positions.insert(range.input.clone(), reached);
         commit.positions.retain(|(input, _)| *input != range.input);
-        commit.positions.push((range.input.clone(), range.to));
-        Ok(())
+        commit.positions.push((range.input.clone(), reached));
+        Ok(is_whole)
     }
 
     async fn recompute(&self, task: &mut ReplayTask) -> Result<Gathered, Interruption> {
@@ -152,27 +186,33 @@ impl Replaying {
             }
             let mut records = read_from(self.log.as_ref(), &input, next, READ_BYTES_MAX)?.records;
             records.retain(|record| record.position.offset < end);
-            self.step_all(task, &records, None, &mut commit)?;
+            let paused = self.step_all(task, &records, None, &mut commit)?;
             let reached = records.last().map_or(end, |last| last.position.offset.next());
+            let reached = paused.unwrap_or(reached);
             task.positions.insert(input.clone(), reached);
             commit.positions.push((input, reached));
+            if paused.is_some() {
+                break;
+            }
         }
         if commit.positions.is_empty() {
             return Ok(Gathered { finished: true, ..Gathered::default() });
         }
-        commit.state = task.state.get_mut().take_changes();
+        commit.state = task.take_changes();
         Ok(Gathered { commit: Some(commit), ..Gathered::default() })
     }
 
+    /// Steps records; gives the first one that is to come in the next commit, if there is one.
     fn step_all(
         &self,
         task: &mut SteppingTask,
         records: &[Record],
         frontier: Option<&Frontier>,
         commit: &mut TaskCommit,
-    ) -> Result<(), Interruption> {
+    ) -> Result<Option<Offset>, Interruption> {
         match self.stepping.step_all(task, records, frontier, commit)? {
-            Stepped::All => Ok(()),
+            Stepped::All => Ok(None),
+            Stepped::PausedAt(offset) => Ok(Some(offset)),
             Stepped::StoppedAt(_, reason) => Err(Interruption::Stop(reason)),
         }
     }

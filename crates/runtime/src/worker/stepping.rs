@@ -4,30 +4,35 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use riverrun_event::{AppName, Offset, Partition, Record, TopicName, TopicPartition};
+use riverrun_event::{AppName, Event, Offset, Partition, Position, Record, TopicName, TopicPartition};
 use riverrun_log::{Assigned, Log, ReadError, TaskCommit, TaskId, TaskInputs};
-use riverrun_topology::{Clocks, EventError, OnError, Pipeline, StepContext, StepError, Timers, Topology};
+use riverrun_topology::{Clocks, EventError, OnError, Pipeline, Stage, StepContext, StepError, Timers, Topology};
 
+use super::timing::{Advanced, read_clocks};
 use super::{Interruption, Ownership};
-use crate::dead_letter::dead_letter;
+use crate::dead_letter::dead_letter_of;
 use crate::metrics::Counts;
-use crate::models::{Feed, Frontier, Lookup, ModelStore, VersionCache, is_own, look_ups, lookup::OwnModels};
+use crate::models::{Feed, Frontier, Lookup, ModelStore, VersionCache, is_own, look_ups_by_step, lookup::OwnModels};
 use crate::overlay::{Overlay, SharedOverlay};
 use crate::peeks::Peeks;
+use crate::stage_name::StageName;
 use crate::step::{Outcome, Stepper, Written};
 
 /// Most bytes one task takes from one input partition for one commit: large enough to spread the cost of a sync, small enough
 /// that a commit stays far below the log's 4 MiB cycle.
 pub(crate) const READ_BYTES_MAX: usize = 512 * 1024;
 
-/// A pipeline made ready for its tasks.
+/// A stage of a pipeline made ready for its tasks.
 pub(crate) struct Stepping {
     pub(crate) pipeline: Pipeline,
-    stepper: Stepper,
+    pub(crate) stage: Stage,
+    pub(crate) stepper: Stepper,
+    /// Whether a step of it keeps state, and may set timers.
+    pub(crate) keeps_time: bool,
     own: Vec<Feed>,
-    models: Arc<ModelStore>,
-    /// Where failed events go; a replay sets none aside.
-    dead_letters: Option<TopicName>,
+    pub(crate) models: Arc<ModelStore>,
+    /// Where failed events go, with its partitions; a replay sets none aside.
+    dead_letters: Option<(TopicName, u32)>,
 }
 
 /// A task of a pipeline or of its replay.
@@ -35,41 +40,69 @@ pub(crate) struct SteppingTask {
     pub(crate) ownership: Ownership,
     pub(crate) positions: BTreeMap<TopicPartition, Offset>,
     pub(crate) state: RefCell<Overlay>,
+    pub(crate) timers: Timers,
+    pub(crate) clocks: Clocks,
+    /// What the clocks said at the last commit.
+    pub(crate) committed_clocks: Clocks,
     pub(crate) counts: Counts,
     /// What is to be logged after the next commit.
     peeks: Peeks,
     pub(crate) last_accepted: Option<riverrun_event::Time>,
-    own: OwnModels,
-    cache: VersionCache,
+    pub(crate) own: OwnModels,
+    pub(crate) cache: VersionCache,
 }
 
 /// What became of a run of records.
 pub(crate) enum Stepped {
     /// All are in the commit.
     All,
+    /// Those before this one are in the commit, which is large enough; this one is to come in the next.
+    PausedAt(Offset),
     /// `on_error: stop`: those before this one are in the commit.
     StoppedAt(Offset, String),
 }
 
 impl Stepping {
-    /// Prepares a pipeline; `written` says what is written in the place of each of its topics.
+    /// Prepares a stage of a pipeline; `written` says what is written in the place of each of its topics.
     pub(crate) fn new(
         topology: &Topology,
         pipeline: &Pipeline,
+        stage: Stage,
         written: impl Fn(&TopicName) -> Written,
         models: Arc<ModelStore>,
         dead_letters: Option<TopicName>,
     ) -> Self {
         let app: &AppName = &topology.app;
-        let own = used_models(pipeline).filter_map(|name| topology.models.get(name));
-        let own = own.filter(|model| is_own(topology, pipeline, model)).cloned().map(Feed::new).collect();
-        Self { stepper: Stepper::new(app, pipeline, written), pipeline: pipeline.clone(), own, models, dead_letters }
+        let own = used_models(pipeline, &stage).into_iter().filter_map(|name| topology.models.get(name));
+        let own = own.filter(|model| stage.behind.is_none() && is_own(topology, pipeline, model));
+        let own = own.cloned().map(Feed::new).collect();
+        let steps = pipeline.all_steps();
+        let keeps_time = steps.iter().any(|step| step.operator.is_keyed() && stage.steps.contains(&step.name));
+        Self {
+            stepper: Stepper::new(app, pipeline, written),
+            dead_letters: dead_letters.map(|topic| (topic, topology.task_count(pipeline).max(1))),
+            pipeline: pipeline.clone(),
+            stage,
+            keeps_time,
+            own,
+            models,
+        }
     }
 
-    /// The broadcast models the pipeline looks up.
+    /// Names the stage.
+    pub(crate) fn name(&self) -> StageName {
+        StageName { pipeline: self.pipeline.name.clone(), behind: self.stage.behind.clone() }
+    }
+
+    /// The source of the events the pipeline makes.
+    pub(crate) fn source(&self) -> &str {
+        self.stepper.source()
+    }
+
+    /// The broadcast models the stage looks up.
     pub(crate) fn broadcast_models(&self) -> impl Iterator<Item = &riverrun_event::ModelName> {
         let own = |name: &riverrun_event::ModelName| self.own.iter().any(|feed| feed.model().name == *name);
-        used_models(&self.pipeline).filter(move |name| !own(name))
+        used_models(&self.pipeline, &self.stage).into_iter().filter(move |name| !own(name))
     }
 
     /// How far the broadcast models are known right now.
@@ -78,26 +111,30 @@ impl Stepping {
     }
 
     /// Takes over a task.
-    pub(crate) fn open(&self, assigned: Assigned) -> SteppingTask {
+    pub(crate) fn open(&self, assigned: Assigned) -> Result<SteppingTask, Interruption> {
         let partition = Partition(assigned.task.0);
         let own = |feed: &Feed| {
             let model = feed.model();
             let operator = riverrun_event::OperatorName::of_model(&model.name);
             (model.name.clone(), (operator, TopicPartition::new(model.from.clone(), partition)))
         };
-        SteppingTask {
+        let clocks = if self.keeps_time { read_clocks(assigned.state.as_ref())? } else { Clocks::START };
+        Ok(SteppingTask {
             ownership: Ownership { task: assigned.task, epoch: assigned.epoch },
             own: self.own.iter().map(own).collect(),
             positions: assigned.positions,
             state: RefCell::new(Overlay::new(assigned.state)),
+            timers: Timers::default(),
+            clocks,
+            committed_clocks: clocks,
             counts: Counts::default(),
             peeks: Peeks::default(),
             last_accepted: None,
             cache: VersionCache::default(),
-        }
+        })
     }
 
-    /// Steps `records` in order into `commit`.
+    /// Steps `records` in order into `commit`, after the timers that each of them makes due.
     pub(crate) fn step_all(
         &self,
         task: &mut SteppingTask,
@@ -109,14 +146,18 @@ impl Stepping {
             task.cache.begin(frontier);
         }
         for record in records {
-            task.counts.received += 1;
-            task.last_accepted = Some(record.accepted);
+            let offset = record.position.offset;
+            match self.advance(task, record, frontier, commit)? {
+                Advanced::All => {}
+                Advanced::Paused => return Ok(Stepped::PausedAt(offset)),
+                Advanced::Stopped(reason) => return Ok(Stepped::StoppedAt(offset, reason)),
+            }
             match self.step_one(task, record, frontier) {
                 Ok(outcome) => {
                     task.state.get_mut().keep();
-                    task.counts.emitted += u64::try_from(outcome.records.len()).unwrap_or(u64::MAX);
+                    task.counts.received += 1;
                     task.counts.dropped += u64::from(outcome.records.is_empty());
-                    task.counts.peeked += u64::try_from(outcome.peeked.len()).unwrap_or(u64::MAX);
+                    task.count_outputs(&outcome);
                     task.peeks.add(&record.position, outcome.peeked);
                     commit.records.extend(outcome.records);
                 }
@@ -124,13 +165,16 @@ impl Stepping {
                 Err(StepError::Event(error)) => {
                     task.state.get_mut().undo();
                     if self.pipeline.on_error == OnError::Stop {
-                        task.counts.received -= 1;
                         let reason = format!("{error} (at {}, event {:?})", record.position, record.event.id);
-                        return Ok(Stepped::StoppedAt(record.position.offset, reason));
+                        return Ok(Stepped::StoppedAt(offset, reason));
                     }
-                    self.set_aside(task, record, &error, commit);
+                    task.counts.received += 1;
+                    let event = Event { time: Some(record.event_time()), ..record.event.clone() };
+                    let position = record.position.to_string();
+                    self.set_event_aside(task, event, Some(&record.position), &position, &error, commit);
                 }
             }
+            task.last_accepted = Some(record.accepted);
         }
         Ok(Stepped::All)
     }
@@ -144,51 +188,72 @@ impl Stepping {
         for feed in self.own.iter().filter(|feed| feed.model().from == record.position.topic) {
             feed.apply(record, task.state.get_mut())?;
         }
-        let cache = &mut task.cache;
-        let mut models = Lookup { store: &self.models, frontier, own: &task.own, state: &task.state, cache };
-        let mut state = SharedOverlay(&task.state);
+        let SteppingTask { state, own, cache, timers, clocks, .. } = task;
+        let mut models = Lookup { store: &self.models, frontier, own, state, cache };
+        let mut overlay = SharedOverlay(state);
+        let (mut peeked, mut late) = (Vec::new(), Vec::new());
         let mut context = StepContext {
             models: &mut models,
-            state: &mut state,
-            timers: &mut Timers::default(),
-            clocks: Clocks::START,
+            state: &mut overlay,
+            timers,
+            clocks: *clocks,
             port: 0,
             record: Some(record),
-            peeked: &mut Vec::new(),
-            late: &mut Vec::new(),
+            peeked: &mut peeked,
+            late: &mut late,
+            late_count: 0,
         };
         self.stepper.step(record, &mut context)
     }
 
-    fn set_aside(&self, task: &mut SteppingTask, record: &Record, error: &EventError, commit: &mut TaskCommit) {
+    /// Counts an event that failed, and writes its dead letter where there are any.
+    pub(crate) fn set_event_aside(
+        &self,
+        task: &mut SteppingTask,
+        event: Event,
+        cause: Option<&Position>,
+        place: &str,
+        error: &EventError,
+        commit: &mut TaskCommit,
+    ) {
+        let pipeline = self.pipeline.name.as_str();
         if self.pipeline.on_error == OnError::Skip {
             task.counts.skipped += 1;
-            tracing::warn!(pipeline = %self.pipeline.name, position = %record.position, %error, "an event was skipped");
+            tracing::warn!(pipeline, place, %error, "an event was skipped");
             return;
         }
         task.counts.dead_letters += 1;
-        let pipeline = self.pipeline.name.as_str();
         match &self.dead_letters {
-            Some(topic) => {
-                tracing::warn!(pipeline, position = %record.position, %error, "an event became a dead letter");
-                commit.records.push(dead_letter(topic, task.ownership.task, pipeline, record, error));
+            Some((topic, partitions)) => {
+                tracing::warn!(pipeline, place, %error, "an event became a dead letter");
+                // Stages behind a repartition may have more tasks than the topic has partitions.
+                let partition = Partition(task.ownership.task.0 % partitions);
+                commit.records.push(dead_letter_of(topic, partition, pipeline, event, cause, error));
             }
             None => {
-                tracing::debug!(pipeline, position = %record.position, %error, "an event failed in a replay as before")
+                tracing::debug!(pipeline, place, %error, "an event failed in a replay as before");
             }
         }
     }
 }
 
-/// The models a pipeline's snapshots name, each once.
-fn used_models(pipeline: &Pipeline) -> impl Iterator<Item = &riverrun_event::ModelName> {
-    look_ups(pipeline).map(|entry| &entry.model).collect::<BTreeSet<_>>().into_iter()
+/// The models that the steps of a stage look up, each once.
+fn used_models<'p>(pipeline: &'p Pipeline, stage: &Stage) -> BTreeSet<&'p riverrun_event::ModelName> {
+    let within = look_ups_by_step(pipeline).filter(|(step, _)| stage.steps.contains(*step));
+    within.map(|(_, entry)| &entry.model).collect()
 }
 
 impl SteppingTask {
     /// A commit of this task that changes nothing yet.
     pub(crate) fn commit(&self) -> TaskCommit {
         TaskCommit::new(self.ownership.task, self.ownership.epoch)
+    }
+
+    /// Counts what came out of a step or a timer.
+    pub(crate) fn count_outputs(&mut self, outcome: &Outcome) {
+        self.counts.emitted += u64::try_from(outcome.records.len()).unwrap_or(u64::MAX);
+        self.counts.peeked += u64::try_from(outcome.peeked.len()).unwrap_or(u64::MAX);
+        self.counts.late += outcome.late;
     }
 
     /// The counts since the last call.
@@ -202,14 +267,14 @@ impl SteppingTask {
     }
 }
 
-/// The tasks of a pipeline: task n reads partition n of each input that has one.
-pub(crate) fn task_inputs(topology: &Topology, pipeline: &Pipeline) -> Vec<TaskInputs> {
+/// The tasks of a stage: task n reads partition n of each input that has one.
+pub(crate) fn task_inputs(topology: &Topology, pipeline: &Pipeline, stage: &Stage) -> Vec<TaskInputs> {
     let inputs = |task: u32| {
-        let has = |topic: &&TopicName| topology.topics.get(*topic).is_some_and(|declared| task < declared.partitions);
-        let topics = pipeline.inputs().into_iter().filter(has);
+        let has = |topic: &&TopicName| topology.partitions_of(pipeline, topic).is_some_and(|count| task < count);
+        let topics = stage.inputs.iter().filter(has);
         topics.map(|topic| TopicPartition::new(topic.clone(), Partition(task))).collect()
     };
-    (0..topology.task_count(pipeline)).map(|task| TaskInputs { task: TaskId(task), inputs: inputs(task) }).collect()
+    (0..stage.tasks).map(|task| TaskInputs { task: TaskId(task), inputs: inputs(task) }).collect()
 }
 
 /// What a read found.

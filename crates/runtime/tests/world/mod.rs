@@ -9,7 +9,7 @@ use riverrun_event::partitioner::partition_of;
 use riverrun_event::*;
 use riverrun_log::memory::MemoryLog;
 use riverrun_log::{AppendBatch, Log, NewRecord, Topics};
-use riverrun_runtime::{Metrics, ReplayError, ReplayProgress, ReplayRequest, Runtime, RuntimeOptions};
+use riverrun_runtime::{Metrics, ReplayError, ReplayProgress, ReplayRequest, Runtime, RuntimeOptions, WallClock};
 use riverrun_topology::operators::{filter::Filter, snapshot::Snapshot, snapshot::SnapshotModel};
 use riverrun_topology::*;
 
@@ -79,7 +79,10 @@ pub fn topology(on_error: OnError) -> Topology {
     ];
     let name = PipelineName::new("scored").unwrap();
     let (from, to) = (vec![TopicName::new("orders").unwrap()], TopicName::new("scored").unwrap());
-    topology.pipelines.insert(name.clone(), Pipeline { name, from, steps, to: Some(Sink::Topic(to)), on_error });
+    topology.pipelines.insert(
+        name.clone(),
+        Pipeline { name, from, steps, to: Some(Sink::Topic(to)), on_error, auto_repartition: false },
+    );
     topology
 }
 
@@ -141,7 +144,7 @@ impl World {
 
     /// Runs the pipelines named, all without names, on this view of the world's log.
     pub fn start_on(&self, log: Arc<dyn Log>, workers: usize, pipelines: Option<Vec<PipelineName>>) -> Runtime {
-        let options = RuntimeOptions { workers, pipelines, metrics: Metrics::default() };
+        let options = RuntimeOptions { workers, pipelines, metrics: Metrics::default(), clock: WallClock::System };
         self.executor.block_on(Runtime::start(Arc::clone(&self.topology), log, options)).unwrap()
     }
 

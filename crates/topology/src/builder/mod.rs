@@ -4,6 +4,7 @@
 mod branch;
 mod joins;
 mod pipeline;
+mod repartition;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use riverrun_event::{AppName, ModelName, NameError, PipelineName, TopicName};
 pub use branch::BranchBuilder;
 pub use joins::Waiting;
 pub use pipeline::PipelineBuilder;
+pub use repartition::Repartitioned;
 pub use steps::{OfMerge, OfPipeline, OfWay, StepsBuilder};
 
 use crate::document::Path;
@@ -133,10 +135,14 @@ impl TopologyBuilder {
                 self.topics.entry(topic.clone()).or_insert_with(|| Topic::new(topic.clone()));
             }
         }
-        let topology = Topology { app, topics: self.topics, models: self.models, pipelines: self.pipelines };
+        let mut topology = Topology { app, topics: self.topics, models: self.models, pipelines: self.pipelines };
         // What was left out because of a mistake would only be found missing again.
         let errors = if self.mistakes.0.is_empty() { topology.check() } else { self.mistakes.0 };
-        if errors.is_empty() { Ok(topology) } else { Err(errors) }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        topology.insert_repartitions();
+        Ok(topology)
     }
 }
 

@@ -19,8 +19,8 @@ pub(super) fn built(
 ) -> Pipeline {
     let scope = Scope { mistakes, names: &mut StepNames::default() };
     let steps = StepsBuilder::new(OfPipeline::default(), format!("pipelines.{name}"), scope);
-    let Built { of: OfPipeline { from, on_error }, steps, to } = declare(steps).finish();
-    Pipeline { name, from, steps, to, on_error }
+    let Built { of: OfPipeline { from, on_error, auto_repartition }, steps, to } = declare(steps).finish();
+    Pipeline { name, from, steps, to, on_error, auto_repartition }
 }
 
 impl StepsBuilder<'_, OfPipeline> {
@@ -29,6 +29,12 @@ impl StepsBuilder<'_, OfPipeline> {
         let place = format!("{}.from", self.place);
         let topic = self.scope.mistakes.named(|| place, TopicName::new(topic));
         self.of.from.extend(topic);
+        self
+    }
+
+    /// Gives a keyed step a repartition where its inputs differ in their partitions, instead of refusing it.
+    pub fn auto_repartition(mut self) -> Self {
+        self.of.auto_repartition = true;
         self
     }
 

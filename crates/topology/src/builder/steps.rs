@@ -8,11 +8,13 @@ use crate::operators::Operator;
 use crate::operators::branch::Branch;
 use crate::operators::filter::Filter;
 use crate::operators::flat_map::FlatMap;
+use crate::operators::group_by::GroupBy;
 use crate::operators::map::Map;
 use crate::operators::merge::Merge;
 use crate::operators::peek::Peek;
 use crate::operators::remove::Remove;
 use crate::operators::rename::Rename;
+use crate::operators::repartition::{Partitioner, Repartition};
 use crate::operators::select_key::SelectKey;
 use crate::operators::set::Set;
 use crate::operators::snapshot::{Snapshot, SnapshotModel};
@@ -23,6 +25,7 @@ use crate::step_names::StepNames;
 
 use super::Mistakes;
 use super::branch::BranchBuilder;
+use super::repartition::Repartitioned;
 
 /// Declares steps in order. `O` says whose they are, which decides what else can be declared.
 #[must_use]
@@ -48,6 +51,7 @@ pub(super) struct Scope<'b> {
 pub struct OfPipeline {
     pub(super) from: Vec<TopicName>,
     pub(super) on_error: OnError,
+    pub(super) auto_repartition: bool,
 }
 
 /// The steps of a way of a branch.
@@ -255,6 +259,35 @@ impl<'b, O> StepsBuilder<'b, O> {
         let place = self.place("select_key");
         let key = self.scope.mistakes.expression(|| place, key);
         self.step(key.map(|key| Operator::SelectKey(SelectKey { key })))
+    }
+
+    /// Says what the keyed steps behind it go by; see [`crate::operators::group_by`].
+    pub fn group_by(self, key: &str) -> Self {
+        let place = self.place("group_by");
+        let key = self.scope.mistakes.expression(|| place, key);
+        self.step(key.map(|key| Operator::GroupBy(GroupBy { key })))
+    }
+
+    /// Groups by the key events have: nothing is moved, and an event without one is an error here.
+    pub fn group_by_key(self) -> Self {
+        self.group_by("key")
+    }
+
+    /// Deals the events out anew by the key an expression gives; see [`crate::operators::repartition`].
+    pub fn repartition(self, by: &str, declare: impl FnOnce(Repartitioned) -> Repartitioned) -> Self {
+        let place = self.place("repartition");
+        let by = self.scope.mistakes.expression(|| place.clone(), by);
+        let declared = declare(Repartitioned::default()).0;
+        let partitioner = match declared.expression {
+            None => Some(declared.repartition.partitioner),
+            Some(source) => {
+                self.scope.mistakes.expression(|| format!("{place}.partitioner"), &source).map(Partitioner::Expression)
+            }
+        };
+        let repartition = by.zip(partitioner).map(|(by, partitioner)| {
+            Operator::Repartition(Repartition { by: Some(by), partitioner, ..declared.repartition })
+        });
+        self.step(repartition)
     }
 
     /// Shows a value of the events that pass in the log of the process.

@@ -14,10 +14,6 @@ impl Findings<'_> {
         if let Err(error) = aggregate.check() {
             self.refuse(format!("{place}.{}", error.field), error.message);
         }
-        for topic in aggregate.further_inputs() {
-            let is_first = inputs.iter().filter(|input| **input == topic).count() <= 1;
-            self.input(&format!("{place}.streams"), topic, is_first);
-        }
         for topic in aggregate.options.late.iter().flat_map(Sink::topics) {
             let place = format!("{place}.late");
             if inputs.contains(&topic) {

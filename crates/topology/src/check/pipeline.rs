@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use riverrun_event::{OperatorName, PipelineName, TopicName};
+use riverrun_event::limits::PARTITIONS_MAX;
+use riverrun_event::{OperatorName, TopicName};
 
 use crate::operators::Operator;
 use crate::operators::branch::Branch;
+use crate::operators::repartition::{Partitioner, Repartition};
 use crate::operators::snapshot::Snapshot;
 use crate::operators::transform::Transform;
 use crate::pipeline::{Pipeline, Step};
+use crate::placement::{Arriving, Need};
 use crate::sink::Sink;
 use crate::topology::TopologyError;
 
@@ -16,26 +19,11 @@ use super::{Findings, listed};
 
 /// The walk through one pipeline.
 struct Walk<'p> {
-    pipeline: &'p PipelineName,
+    pipeline: &'p Pipeline,
     /// Every topic that comes in.
     inputs: Vec<&'p TopicName>,
     /// Names of steps and ways so far.
     names: BTreeSet<&'p OperatorName>,
-}
-
-/// What is known of the events at a place of the pipeline.
-#[derive(Clone, Copy, Default)]
-struct Arriving {
-    /// Whether there can be any.
-    any: bool,
-    /// Whether some of them may have another key than their partition was chosen by.
-    rekeyed: bool,
-}
-
-impl Arriving {
-    fn and(self, other: Self) -> Self {
-        Self { any: self.any || other.any, rekeyed: self.rekeyed || other.rekeyed }
-    }
 }
 
 impl Findings<'_> {
@@ -48,10 +36,10 @@ impl Findings<'_> {
         for input in &pipeline.from {
             self.input(&format!("{place}.from"), input, inputs.insert(input));
         }
-        let mut walk = Walk { pipeline: &pipeline.name, inputs: pipeline.inputs(), names: BTreeSet::new() };
-        let first = Arriving { any: true, rekeyed: false };
+        let mut walk = Walk { pipeline, inputs: pipeline.inputs(), names: BTreeSet::new() };
+        let first = Arriving::from(self.topology, &pipeline.from);
         let last = self.steps(&mut walk, &place, &pipeline.steps, first);
-        self.sink(&walk, &place, pipeline.to.as_ref(), last);
+        self.sink(&walk, &place, pipeline.to.as_ref(), &last);
         if last.any && pipeline.to.is_none() {
             let message = "an event that comes to the end of the steps has nowhere to go; name a topic with `to`, or give \
                            every way of a branch a `to` and the branch a `default`";
@@ -86,20 +74,69 @@ impl Findings<'_> {
     fn step<'p>(&mut self, walk: &mut Walk<'p>, place: &str, step: &'p Step, arriving: Arriving) -> Arriving {
         match &step.operator {
             Operator::Snapshot(snapshot) => self.snapshot(place, snapshot),
-            Operator::Transform(transform) => self.transform(walk, place, transform, arriving),
             Operator::Aggregate(aggregate) => self.aggregate(place, aggregate, &walk.inputs),
-            Operator::SelectKey(_) => return Arriving { rekeyed: true, ..arriving },
+            Operator::Transform(transform) => self.transform(walk, transform),
+            Operator::Repartition(repartition) => self.repartition(walk, place, step, repartition),
             Operator::Branch(branch) => return self.branch(walk, place, branch, arriving),
             Operator::Merge(merge) => {
-                let from = format!("{place}.merge.from");
-                let is_first = walk.inputs.iter().filter(|input| **input == &merge.from).count() == 1;
-                self.input(&from, &merge.from, is_first);
-                let first = Arriving { any: true, rekeyed: false };
+                self.entering(walk, &format!("{place}.merge.from"), &merge.from, &arriving);
+                let first = arriving.merging(self.topology, &merge.from);
                 return arriving.and(self.steps(walk, &format!("{place}.merge"), &merge.steps, first));
             }
             operator => self.joining(place, operator),
         }
-        arriving
+        let place = format!("{place}.{}", step.operator.verb());
+        if step.operator.is_keyed() {
+            self.keyed(walk, &place, &step.operator, &arriving);
+        }
+        for topic in step.operator.further_inputs() {
+            self.entering(walk, &place, topic, &arriving);
+        }
+        arriving.behind(self.topology, walk.pipeline, step)
+    }
+
+    /// A topic that comes in at a place of the pipeline.
+    fn entering(&mut self, walk: &Walk<'_>, place: &str, topic: &TopicName, arriving: &Arriving) {
+        let is_first = walk.inputs.iter().filter(|input| **input == topic).count() == 1;
+        self.input(place, topic, is_first);
+        if !arriving.is_in_one_stage() {
+            let message = format!(
+                "{topic} cannot come in here: the events that come to this step have been through different repartitions, so they \
+                 are in different tasks; put a `repartition` before it"
+            );
+            self.refuse(place.to_owned(), message);
+        }
+    }
+
+    /// The events of a key must come to one task.
+    fn keyed(&mut self, walk: &Walk<'_>, place: &str, operator: &Operator, arriving: &Arriving) {
+        let Need::Uneven(topics) = arriving.need(self.topology, walk.pipeline, operator) else { return };
+        let counts: Vec<String> = topics.iter().map(|(topic, count)| format!("{topic} has {count}")).collect();
+        let message = format!(
+            "this step needs all events of a key in one task, but its inputs differ in their partitions: {}; give the topics the \
+             same `partitions`, put a `repartition` before the step, write `repartition: auto` in the pipeline, or look the other \
+             side up as a model, which is broadcast",
+            counts.join(", ")
+        );
+        self.refuse(place.to_owned(), message);
+    }
+
+    fn repartition(&mut self, walk: &Walk<'_>, place: &str, step: &Step, repartition: &Repartition) {
+        let place = format!("{place}.repartition");
+        if let Some(partitions) = repartition.partitions.filter(|count| *count == 0 || *count > PARTITIONS_MAX) {
+            let message = format!("{partitions} partitions are not possible; a topic has 1 to {PARTITIONS_MAX}");
+            self.refuse(place.clone(), message);
+        }
+        let meeting = TopicName::meeting_of(&walk.pipeline.name, &step.name);
+        if let Err(error) = TopicName::internal(meeting.as_str()) {
+            let message =
+                format!("the topic {meeting} that its events meet in cannot be named so: {error}; shorten the names");
+            self.refuse(place, message);
+        }
+        if let Partitioner::Custom { name, function: None } = &repartition.partitioner {
+            let (pipeline, partitioner) = (walk.pipeline.name.clone(), name.clone());
+            self.errors.push(TopologyError::UnknownPartitioner { pipeline, partitioner });
+        }
     }
 
     fn snapshot(&mut self, place: &str, snapshot: &Snapshot) {
@@ -112,19 +149,10 @@ impl Findings<'_> {
         }
     }
 
-    fn transform(&mut self, walk: &Walk<'_>, place: &str, transform: &Transform, arriving: Arriving) {
-        let Some(transformer) = &transform.transformer else {
-            let (pipeline, transformer) = (walk.pipeline.clone(), transform.transformer_name.clone());
-            return self.errors.push(TopologyError::UnknownTransformer { pipeline, transformer });
-        };
-        if arriving.rekeyed && transformer.is_keyed() {
-            let message = format!(
-                "the transformer {:?} keeps state per key, and a `select_key` before it gives events another key than their \
-                 partition was chosen by, so the events of one key would be in several tasks; write to a topic after \
-                 `select_key`, and start another pipeline there",
-                transform.transformer_name
-            );
-            self.refuse(format!("{place}.transform"), message);
+    fn transform(&mut self, walk: &Walk<'_>, transform: &Transform) {
+        if transform.transformer.is_none() {
+            let (pipeline, transformer) = (walk.pipeline.name.clone(), transform.transformer_name.clone());
+            self.errors.push(TopologyError::UnknownTransformer { pipeline, transformer });
         }
     }
 
@@ -132,16 +160,15 @@ impl Findings<'_> {
         if branch.arms.is_empty() {
             self.refuse(format!("{place}.branch"), "a branch needs at least one way");
         }
-        let is_whole = branch.arms.last().is_some_and(|arm| arm.when.is_none());
-        let mut out = Arriving { any: arriving.any && !is_whole, rekeyed: arriving.rekeyed };
+        let mut out = if branch.is_whole() { Arriving::default() } else { arriving.clone() };
         for (index, arm) in branch.arms.iter().enumerate() {
             let place = format!("{place}.branch.{}", arm.name);
             self.name(walk, &place, &arm.name, "step or way of a branch");
             if arm.when.is_none() && index + 1 < branch.arms.len() {
                 self.refuse(place.clone(), "the way without a condition takes every event, so it has to be the last");
             }
-            let last = self.steps(walk, &place, &arm.steps, arriving);
-            self.sink(walk, &place, arm.to.as_ref(), last);
+            let last = self.steps(walk, &place, &arm.steps, arriving.clone());
+            self.sink(walk, &place, arm.to.as_ref(), &last);
             if arm.to.is_none() {
                 out = out.and(last);
             }
@@ -156,7 +183,7 @@ impl Findings<'_> {
         }
     }
 
-    fn sink(&mut self, walk: &Walk<'_>, place: &str, sink: Option<&Sink>, last: Arriving) {
+    fn sink(&mut self, walk: &Walk<'_>, place: &str, sink: Option<&Sink>, last: &Arriving) {
         let Some(sink) = sink else { return };
         let place = format!("{place}.to");
         if !last.any {

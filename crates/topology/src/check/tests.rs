@@ -227,40 +227,103 @@ fn names_are_unique_in_the_whole_tree() {
     );
 }
 
-#[test]
-fn state_per_key_stays_with_its_partition() {
-    let refused = |place: &str| {
-        format!(
-            "pipelines.p.{place}.transform: the transformer \"count\" keeps state per key, and a `select_key` before it gives events \
-             another key than their partition was chosen by, so the events of one key would be in several tasks; write to a \
-             topic after `select_key`, and start another pipeline there"
-        )
+/// The steps of a pipeline that has passed its check, by name, with what was inserted.
+#[track_caller]
+fn check_inserted(declare: impl FnOnce(PipelineBuilder<'_>) -> PipelineBuilder<'_>, expected: &str) {
+    let topology = Topology::builder("test")
+        .topic("a", |topic| topic)
+        .topic("b", |topic| topic)
+        .topic("narrow", |topic| topic.partitions(2))
+        .pipeline("p", |pipeline| declare(pipeline.from("a")).to("out"))
+        .build();
+    let mut topology = topology.unwrap();
+    let names = |topology: &Topology| {
+        let steps = topology.pipelines.values().next().unwrap().all_steps();
+        steps.into_iter().map(|step| step.name.to_string()).collect::<Vec<_>>().join(" ")
     };
-    check_pipeline(
-        |pipeline| pipeline.select_key("data.x").transform("count", Keyed).to("out"),
-        &[&refused("steps[1]")],
+    assert_eq!(names(&topology), expected);
+    topology.insert_repartitions();
+    assert_eq!(names(&topology), expected, "inserted once more");
+}
+
+#[test]
+fn state_per_key_gets_a_repartition_where_keys_were_changed() {
+    check_inserted(
+        |pipeline| pipeline.select_key("data.x").set("data.y", "1").transform("count", Keyed),
+        "select_key-1 set-1 count.repartition count",
     );
-    check_pipeline(|pipeline| pipeline.transform("count", Keyed).select_key("data.x").to("out"), &[]);
+    check_inserted(|pipeline| pipeline.transform("count", Keyed).select_key("data.x"), "count select_key-1");
+    check_inserted(|pipeline| pipeline.group_by_key().transform("count", Keyed), "group_by-1 count");
+    check_inserted(
+        |pipeline| {
+            let grouped = pipeline.group_by("data.x").transform("count", Keyed).transform("again", Keyed);
+            grouped.group_by("data.y").transform("last", Keyed)
+        },
+        "group_by-1 count.repartition count again group_by-2 last.repartition last",
+    );
+    check_inserted(
+        |pipeline| {
+            pipeline
+                .branch(|branch| {
+                    branch.when("big", "data.x", |big| big.repartition("data.x", |repartition| repartition))
+                })
+                .transform("count", Keyed)
+        },
+        "branch-1 repartition-1 count.repartition count",
+    );
+    check_inserted(
+        |pipeline| {
+            let branched =
+                pipeline.branch(|branch| branch.when("big", "data.x", |big| big.select_key("data.x").to("elsewhere")));
+            branched.transform("count", Keyed)
+        },
+        "branch-1 select_key-1 count",
+    );
+    check_inserted(
+        |pipeline| pipeline.select_key("data.x").merge("b", |steps| steps.transform("count", Keyed)),
+        "select_key-1 merge-1 count",
+    );
+    check_inserted(
+        |pipeline| {
+            let dealt = pipeline.repartition("data.x", |repartition| repartition.round_robin());
+            dealt.transform("count", Keyed)
+        },
+        "repartition-1 count.repartition count",
+    );
+    check_inserted(
+        |pipeline| pipeline.auto_repartition().merge("narrow", |steps| steps).transform("count", Keyed),
+        "merge-1 count.repartition count",
+    );
+}
+
+#[test]
+fn inputs_of_a_keyed_step_have_the_same_partitions() {
+    let uneven = "pipelines.p.steps[1].transform: this step needs all events of a key in one task, but its inputs differ in \
+                  their partitions: a has 4, narrow has 2; give the topics the same `partitions`, put a `repartition` before \
+                  the step, write `repartition: auto` in the pipeline, or look the other side up as a model, which is broadcast";
+    let topology = Topology::builder("test")
+        .topic("a", |topic| topic)
+        .topic("narrow", |topic| topic.partitions(2))
+        .pipeline("p", |pipeline| {
+            pipeline.from("a").merge("narrow", |steps| steps).transform("count", Keyed).to("out")
+        });
+    let found: Vec<String> = topology.build().unwrap_err().iter().map(ToString::to_string).collect();
+    assert_eq!(found, [uneven]);
+}
+
+#[test]
+fn a_topic_comes_in_where_all_events_have_the_same_way_behind_them() {
+    let message = "pipelines.p.steps[1].merge.from: b cannot come in here: the events that come to this step have been through \
+                   different repartitions, so they are in different tasks; put a `repartition` before it";
     check_pipeline(
         |pipeline| {
             pipeline
-                .branch(|branch| branch.when("big", "data.x", |big| big.select_key("data.x")))
-                .transform("count", Keyed)
+                .branch(|branch| {
+                    branch.when("big", "data.x", |big| big.repartition("data.x", |repartition| repartition))
+                })
+                .merge("b", |steps| steps)
                 .to("out")
         },
-        &[&refused("steps[1]")],
-    );
-    check_pipeline(
-        |pipeline| {
-            pipeline
-                .branch(|branch| branch.when("big", "data.x", |big| big.select_key("data.x").to("elsewhere")))
-                .transform("count", Keyed)
-                .to("out")
-        },
-        &[],
-    );
-    check_pipeline(
-        |pipeline| pipeline.select_key("data.x").merge("b", |steps| steps.transform("count", Keyed)).to("out"),
-        &[],
+        &[message],
     );
 }

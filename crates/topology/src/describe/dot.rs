@@ -57,6 +57,7 @@ impl Drawing<'_> {
         while let Some((first, later)) = rest.split_first() {
             match &first.operator {
                 Operator::Branch(branch) => loose = self.branch(first, branch, loose),
+                Operator::Repartition(_) => loose = self.meeting(first, loose),
                 Operator::Merge(merge) => {
                     let entering = vec![(node("topic", merge.from.as_str()), String::new())];
                     loose.extend(self.steps(&merge.steps, entering));
@@ -94,6 +95,15 @@ impl Drawing<'_> {
         out
     }
 
+    /// The topic in which events meet that are dealt out anew.
+    fn meeting(&mut self, step: &Step, loose: Loose) -> Loose {
+        let name = self.inner(step.name.as_str());
+        let label = quoted(&format!("{}\n{}\n", step.name, lines_of(&step.operator).join("\n")));
+        self.lines.push(format!("  {name} [shape=cds, label={label}];"));
+        self.connect(loose, &name);
+        vec![(name, String::new())]
+    }
+
     /// One box for steps that follow one another.
     fn run(&mut self, name: &str, title: &str, steps: &[Step]) {
         let described = steps.iter().map(|step| format!("{}: {}", step.name, lines_of(&step.operator).join("; ")));
@@ -102,6 +112,13 @@ impl Drawing<'_> {
         self.lines.push(format!("  {name} [shape=box, style=rounded, label={}];", quoted(&(label.join("\n") + "\n"))));
         for model in models(steps) {
             self.lines.push(format!("  {} -> {name} [style=dashed];", node("model", model)));
+        }
+        for step in steps {
+            for topic in step.operator.further_inputs() {
+                self.lines.push(format!("  {} -> {name};", node("topic", topic.as_str())));
+            }
+            let late = vec![(name.to_owned(), "late".to_owned())];
+            self.leave(late, step.operator.late());
         }
     }
 
@@ -124,9 +141,10 @@ impl Drawing<'_> {
     }
 }
 
-/// The steps that follow one another, and what begins with a branch or a merge.
+/// The steps that follow one another, and what begins with a branch, a merge or a repartition.
 fn split(steps: &[Step]) -> (&[Step], &[Step]) {
-    let forks = |step: &Step| matches!(step.operator, Operator::Branch(_) | Operator::Merge(_));
+    let forks =
+        |step: &Step| matches!(step.operator, Operator::Branch(_) | Operator::Merge(_) | Operator::Repartition(_));
     steps.split_at(steps.iter().position(forks).unwrap_or(steps.len()))
 }
 

@@ -73,6 +73,11 @@ fn pipeline(topology: &Topology, pipeline: &Pipeline) -> Value {
         "outputs": pipeline.outputs().into_iter().map(|topic| topic.as_str()).collect::<Vec<_>>(),
         "on_error": pipeline.on_error.word(),
         "tasks": topology.task_count(pipeline),
+        "stages": topology.stages(pipeline).iter().map(|stage| json!({
+            "behind": stage.behind.as_ref().map(|step| step.as_str()),
+            "inputs": stage.inputs.iter().map(|topic| topic.as_str()).collect::<Vec<_>>(),
+            "tasks": stage.tasks,
+        })).collect::<Vec<_>>(),
     })
 }
 
@@ -141,6 +146,14 @@ fn operator(operator: &Operator) -> Value {
             "as": flat_map.place.as_ref().map(ToString::to_string),
         }),
         Operator::SelectKey(select_key) => select_key.key.source().into(),
+        Operator::GroupBy(group_by) => group_by.key.source().into(),
+        Operator::Repartition(repartition) => json!({
+            "by": source(repartition.by.as_ref()),
+            "partitions": repartition.partitions,
+            "partitioner": repartition.partitioner.word(),
+            "retention_seconds": repartition.retention.map(seconds),
+            "inserted": repartition.is_inserted,
+        }),
         Operator::Peek(peek) => peek.value.source().into(),
         Operator::Branch(branch) => branch.arms.iter().map(way).collect(),
         Operator::Merge(merge) => json!({ "from": merge.from.as_str(), "steps": steps(&merge.steps) }),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::operators::Operator;
 use crate::operators::branch::Arm;
+use crate::operators::repartition::{Partitioner, Repartition};
 use crate::sink::Sink;
 use crate::topology::Topology;
 
@@ -59,6 +60,8 @@ fn parts(operator: &Operator) -> Vec<String> {
             vec![format!("each of {}{place}", flat_map.each.source())]
         }
         Operator::SelectKey(select_key) => vec![select_key.key.source().to_owned()],
+        Operator::GroupBy(group_by) => vec![group_by.key.source().to_owned()],
+        Operator::Repartition(repartition) => vec![repartitioning(repartition)],
         Operator::Peek(peek) => vec![peek.value.source().to_owned()],
         Operator::Branch(branch) => branch.arms.iter().map(condition).collect(),
         Operator::Merge(merge) => vec![format!("from {}", merge.from)],
@@ -70,6 +73,20 @@ fn parts(operator: &Operator) -> Vec<String> {
         }
         Operator::Sequence(sequence) => joins::sequence(sequence),
     }
+}
+
+/// How events are dealt out anew.
+fn repartitioning(repartition: &Repartition) -> String {
+    let by = repartition.by.as_ref().map_or("key", |by| by.source());
+    let partitions = repartition.partitions.map(|count| format!(" over {count} partitions")).unwrap_or_default();
+    let partitioner = match &repartition.partitioner {
+        Partitioner::Murmur2 => String::new(),
+        Partitioner::RoundRobin => ", one after the other".to_owned(),
+        Partitioner::Expression(expression) => format!(", to {}", expression.source()),
+        Partitioner::Custom { name, .. } => format!(", as {name} says"),
+    };
+    let inserted = if repartition.is_inserted { " (inserted)" } else { "" };
+    format!("by {by}{partitions}{partitioner}{inserted}")
 }
 
 /// Which events go a way of a branch.

@@ -81,13 +81,15 @@ fn stated(expressions: [(&str, &Option<Expression>); 3]) -> String {
 }
 
 fn describe_pipeline(topology: &Topology, pipeline: &Pipeline) -> String {
-    let tasks = topology.task_count(pipeline);
-    let plural = if tasks == 1 { "" } else { "s" };
+    let stages = topology.stages(pipeline);
+    let tasks: Vec<String> = stages.iter().map(|stage| stage.tasks.to_string()).collect();
+    let plural = if tasks.len() == 1 && tasks.iter().all(|tasks| tasks == "1") { "" } else { "s" };
     let mut text = format!(
-        "\npipeline {}: {} -> {}  ({tasks} task{plural}, on error {})\n",
+        "\npipeline {}: {} -> {}  ({} task{plural}, on error {})\n",
         pipeline.name,
         listed(&pipeline.inputs()),
         listed(&pipeline.outputs()),
+        tasks.join(" + "),
         pipeline.on_error.word()
     );
     let mut rows = Vec::new();

@@ -68,6 +68,12 @@ impl Branch {
         }
     }
 
+    /// Whether every event goes one of its ways.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.arms.last().is_some_and(|arm| arm.when.is_none())
+    }
+
     /// Chooses the way of one event. Where no condition holds and there is no default, it goes on behind the branch.
     ///
     /// # Errors

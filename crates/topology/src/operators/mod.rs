@@ -5,6 +5,7 @@ pub mod branch;
 pub mod deduplicate;
 pub mod filter;
 pub mod flat_map;
+pub mod group_by;
 mod keyed;
 pub mod map;
 pub mod merge;
@@ -12,6 +13,7 @@ pub mod pair;
 pub mod peek;
 pub mod remove;
 pub mod rename;
+pub mod repartition;
 pub mod select_key;
 pub mod sequence;
 pub mod set;
@@ -56,6 +58,10 @@ pub enum Operator {
     FlatMap(flat_map::FlatMap),
     /// Gives the event another key.
     SelectKey(select_key::SelectKey),
+    /// Says what the keyed steps behind it go by.
+    GroupBy(group_by::GroupBy),
+    /// Deals the events out anew.
+    Repartition(repartition::Repartition),
     /// Shows a value of the events that pass.
     Peek(peek::Peek),
     /// Sends an event one of several ways.
@@ -84,6 +90,8 @@ impl Operator {
             Self::Map(_) => "map",
             Self::FlatMap(_) => "flat_map",
             Self::SelectKey(_) => "select_key",
+            Self::GroupBy(_) => "group_by",
+            Self::Repartition(_) => "repartition",
             Self::Peek(_) => "peek",
             Self::Branch(_) => "branch",
             Self::Merge(_) => "merge",
@@ -118,10 +126,12 @@ impl Operator {
             Self::Remove(remove) => remove.apply(name, draft),
             Self::Rename(rename) => rename.apply(name, draft),
             Self::Snapshot(snapshot) => snapshot.apply(name, draft, context.models),
-            Self::Transform(transform) => transform.apply(name, draft, context.state),
+            Self::Transform(transform) => transform.apply(name, draft, context),
             Self::Map(map) => map.apply(name, draft),
             Self::FlatMap(flat_map) => flat_map.apply(name, draft),
             Self::SelectKey(select_key) => select_key.apply(name, draft),
+            Self::GroupBy(group_by) => group_by.apply(name, draft),
+            Self::Repartition(repartition) => repartition.apply(name, draft),
             Self::Peek(peek) => Ok(peek.apply(name, draft, context.peeked)),
             Self::Branch(branch) => branch.apply(name, draft),
             Self::Merge(_) => Ok(Flow::Pass),
@@ -199,6 +209,7 @@ impl Operator {
             Self::Aggregate(aggregate) => aggregate.fire(name, timer, context),
             Self::Deduplicate(_) => Ok(deduplicate::Deduplicate::fire(name, timer, context)),
             Self::Sequence(sequence) => sequence.fire(name, timer, context),
+            Self::Transform(transform) => transform.fire(name, timer, context),
             _ => Ok(Vec::new()),
         }
     }

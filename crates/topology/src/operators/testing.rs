@@ -126,6 +126,7 @@ impl World {
             record,
             peeked: &mut peeked,
             late: &mut late,
+            late_count: 0,
         };
         let ran = run(&mut context);
         self.late.extend(late.into_iter().map(shown));

@@ -35,10 +35,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use riverrun_event::{Event, Key, OperatorName};
+use riverrun_event::{Event, Key, OperatorName, Time};
 
-use crate::context::{Flow, KeyedState, StepError};
+use crate::context::{Flow, StepContext, StepError};
 use crate::draft::Draft;
+use crate::rows::unreadable;
+use crate::timers::{Clock, Timer};
 
 use super::{event_error, key_of};
 
@@ -68,6 +70,31 @@ pub trait Transformer: Send + Sync {
         state: &mut TransformerState<'_>,
         outputs: &mut Vec<Event>,
     ) -> Result<(), TransformError>;
+
+    /// Does what a timer was set for (see [`TransformerState::set_timer`]); by default nothing. Only a keyed transformer has
+    /// timers.
+    ///
+    /// # Errors
+    /// [`TransformError::Event`] when it fails; the pipeline's `on_error` decides.
+    fn timer(
+        &self,
+        _timer: &TransformerTimer,
+        _state: &mut TransformerState<'_>,
+        _outputs: &mut Vec<Event>,
+    ) -> Result<(), TransformError> {
+        Ok(())
+    }
+}
+
+/// A timer of a transformer that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransformerTimer {
+    /// Which clock it waited for.
+    pub clock: Clock,
+    /// When it was due.
+    pub time: Time,
+    /// The key it was set under.
+    pub key: Key,
 }
 
 /// Why a transformer failed.
@@ -86,13 +113,15 @@ pub struct TransformerState<'a> {
     before: Option<&'a Bytes>,
     /// What was put, if anything was.
     after: Option<Option<Bytes>>,
+    /// Timers set (true) and taken back, in order.
+    timers: Vec<(Clock, Time, bool)>,
 }
 
 impl<'a> TransformerState<'a> {
     /// State that holds `value` so far.
     #[must_use]
     pub fn new(value: Option<&'a Bytes>) -> Self {
-        Self { before: value, after: None }
+        Self { before: value, after: None, timers: Vec::new() }
     }
 
     /// The state, `None` when there is none yet.
@@ -108,6 +137,17 @@ impl<'a> TransformerState<'a> {
     pub fn put(&mut self, value: Option<Bytes>) {
         self.after = Some(value);
     }
+
+    /// Sets a timer under the event's key. It fires when the clock has come to `time`, before the event that brought it there
+    /// is transformed; the same once more changes nothing.
+    pub fn set_timer(&mut self, clock: Clock, time: Time) {
+        self.timers.push((clock, time, true));
+    }
+
+    /// Takes a timer back that was set for this time.
+    pub fn cancel_timer(&mut self, clock: Clock, time: Time) {
+        self.timers.push((clock, time, false));
+    }
 }
 
 impl Transform {
@@ -116,30 +156,63 @@ impl Transform {
     /// # Errors
     /// [`StepError::Event`] when a keyed transformer meets an event without a key (RR0305), or the transformer refuses the
     /// event (RR0306) or panics (RR0307); [`StepError::Fatal`] when the state cannot be read or no transformer is registered.
-    pub fn apply(&self, name: &OperatorName, draft: &mut Draft, state: &mut dyn KeyedState) -> Result<Flow, StepError> {
+    pub fn apply(
+        &self,
+        name: &OperatorName,
+        draft: &mut Draft,
+        context: &mut StepContext<'_>,
+    ) -> Result<Flow, StepError> {
         let Some(transformer) = &self.transformer else {
             return Err(StepError::Fatal(format!("the transformer {:?} is not compiled in", self.transformer_name)));
         };
         let key = self.key(transformer.as_ref(), name, draft)?;
         let before = match &key {
-            Some(key) => state.get(name, key.as_bytes())?,
+            Some(key) => context.state.get(name, key.as_bytes())?,
             None => None,
         };
         let mut row = TransformerState::new(before.as_ref());
-        let mut outputs = Vec::new();
         let input = draft.rendered();
-        // A transformer that panicked half-way leaves only `row` and `outputs` behind, and both are dropped then.
-        let ran = catch_unwind(AssertUnwindSafe(|| transformer.transform(input, &mut row, &mut outputs)));
-        match ran {
-            Ok(Ok(())) => {}
-            Ok(Err(TransformError::Event(message))) => return Err(event_error("RR0306", name, message)),
-            Ok(Err(TransformError::State(error))) => return Err(error),
-            Err(panic) => return Err(event_error("RR0307", name, self.panicked(&*panic))),
-        }
-        if let (Some(key), Some(after)) = (key, row.after) {
-            state.put(name, key.as_bytes(), after);
+        let outputs = self.run(name, |outputs| transformer.transform(input, &mut row, outputs))?;
+        if let Some(key) = key {
+            row.keep(name, &key, context);
         }
         Ok(Flow::Replace(outputs.into_iter().map(|event| draft.another(event)).collect()))
+    }
+
+    /// Runs the transformer for a timer.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn fire(
+        &self,
+        name: &OperatorName,
+        timer: &Timer,
+        context: &mut StepContext<'_>,
+    ) -> Result<Vec<Draft>, StepError> {
+        let Some(transformer) = &self.transformer else { return Ok(Vec::new()) };
+        let key = Key::new(timer.key.to_vec()).map_err(|_| unreadable())?;
+        let before = context.state.get(name, &timer.key)?;
+        let mut row = TransformerState::new(before.as_ref());
+        let due = TransformerTimer { clock: timer.clock, time: timer.time, key };
+        let outputs = self.run(name, |outputs| transformer.timer(&due, &mut row, outputs))?;
+        row.keep(name, &due.key, context);
+        let accepted = context.clocks.wall;
+        Ok(outputs.into_iter().map(|event| Draft::new(event, accepted)).collect())
+    }
+
+    /// A transformer that panicked half-way leaves nothing behind: its state and outputs are dropped.
+    fn run(
+        &self,
+        name: &OperatorName,
+        run: impl FnOnce(&mut Vec<Event>) -> Result<(), TransformError>,
+    ) -> Result<Vec<Event>, StepError> {
+        let mut outputs = Vec::new();
+        match catch_unwind(AssertUnwindSafe(|| run(&mut outputs))) {
+            Ok(Ok(())) => Ok(outputs),
+            Ok(Err(TransformError::Event(message))) => Err(event_error("RR0306", name, message)),
+            Ok(Err(TransformError::State(error))) => Err(error),
+            Err(panic) => Err(event_error("RR0307", name, self.panicked(&*panic))),
+        }
     }
 
     /// The key the state belongs to; `None` for a transformer without state.
@@ -153,6 +226,22 @@ impl Transform {
     fn panicked(&self, panic: &(dyn Any + Send)) -> String {
         let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         format!("the transformer {:?} panicked: {}", self.transformer_name, text.unwrap_or("without a message"))
+    }
+}
+
+impl TransformerState<'_> {
+    /// Keeps what a transformer that succeeded has put and set.
+    fn keep(self, name: &OperatorName, key: &Key, context: &mut StepContext<'_>) {
+        if let Some(after) = self.after {
+            context.state.put(name, key.as_bytes(), after);
+        }
+        for (clock, time, is_set) in self.timers {
+            if is_set {
+                context.set_timer(clock, time, name, key.as_bytes());
+            } else {
+                context.cancel_timer(clock, time, name, key.as_bytes());
+            }
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) const FRAGMENT_CYCLE: &str = "RR0030";
 pub(crate) const UNUSED_FRAGMENT: &str = "RR0031";
 /// Fields of a step that do not go together.
 pub(crate) const STEP_FIELDS: &str = "RR0036";
+/// A window of no kind, or of several.
+pub(crate) const WINDOW: &str = "RR0032";
 
 /// An `include` that names no files.
 pub(crate) const INCLUDE: &str = "RR0019";

@@ -1,11 +1,13 @@
 //! The table of every field of the app file. The reader opens each mapping with its section of this table and reports what
 //! is not in it; the reference in docs/app-file.md and the JSON Schema are printed from it. A field exists in all or in none.
 
+mod aggregates;
 mod entities;
 mod joins;
 mod pipelines;
 mod running;
 
+pub(crate) use aggregates::{AGGREGATE, COGROUP, COUNT, EMIT, FOLD, REDUCE, WINDOW};
 pub(crate) use entities::{APP, COMPACT, MODEL, RETENTION, TOPIC};
 pub(crate) use joins::{DEDUPLICATE, SEQUENCE};
 pub(crate) use pipelines::{
@@ -94,6 +96,13 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &SEQUENCE,
     &REPARTITION,
     &PARTITIONER,
+    &COUNT,
+    &AGGREGATE,
+    &REDUCE,
+    &FOLD,
+    &COGROUP,
+    &WINDOW,
+    &EMIT,
     &DEFAULTS,
     &LIMITS,
     &ACCESS,

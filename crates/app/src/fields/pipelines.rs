@@ -1,5 +1,6 @@
 //! Pipelines, their steps, and what the longer forms of steps hold.
 
+use super::aggregates::{AGGREGATE, COGROUP, COUNT, FOLD, REDUCE};
 use super::joins::{DEDUPLICATE, SEQUENCE};
 use super::{ON_ERROR, REQUIRED, Section, VERB, field};
 use crate::takes::Takes;
@@ -142,6 +143,41 @@ pub(crate) static STEP: Section = Section {
             VERB,
             "Deals the events out anew; the steps behind it run in tasks of their own.",
             "repartition: { by: data.region, partitions: 8 }",
+        ),
+        field(
+            "count",
+            Takes::Mapping(&COUNT),
+            VERB,
+            "Counts the events of each key, or of each key and window.",
+            "count: { window: { tumbling: 1h } }",
+        ),
+        field(
+            "aggregate",
+            Takes::Mapping(&AGGREGATE),
+            VERB,
+            "Gives fields of functions over the events of each key, or of each key and window.",
+            "aggregate: { fields: { flights: count(), mean: avg(data.delay) } }",
+        ),
+        field(
+            "reduce",
+            Takes::Mapping(&REDUCE),
+            VERB,
+            "Makes one of the events of each key, or of each key and window.",
+            "reduce: { with: 'data.total > state.total ? data : state' }",
+        ),
+        field(
+            "fold",
+            Takes::Mapping(&FOLD),
+            VERB,
+            "Makes a state of the events of each key, or of each key and window.",
+            "fold: { initial: '0', with: state + data.amount }",
+        ),
+        field(
+            "cogroup",
+            Takes::Mapping(&COGROUP),
+            VERB,
+            "Makes a state of the events of several topics for each key, or each key and window.",
+            "cogroup: { initial: '0', with: state + data.amount, streams: { payments: state - data.amount } }",
         ),
         field(
             "branch",

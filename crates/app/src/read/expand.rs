@@ -109,10 +109,7 @@ impl Expansion<'_, '_, '_> {
         let name = self.named(names.steps.next(verb, stated.or(own_name)), part.span)?;
         self.state(part.name.as_ref(), &name);
         let operator = match does {
-            Does::Operator(operator) => {
-                self.named_topics(operator, part.span);
-                operator.clone()
-            }
+            Does::Operator(operator) => operator.clone(),
             Does::Branch(ways) => {
                 let arms = ways.iter().filter_map(|way| self.way(way, part, &name, place, names));
                 Operator::Branch(Branch { arms: arms.collect() })
@@ -126,13 +123,6 @@ impl Expansion<'_, '_, '_> {
             Does::Use(_) => return None,
         };
         Some(Step { name, operator })
-    }
-
-    /// The topics an operator reads and writes itself.
-    fn named_topics(&mut self, operator: &Operator, span: Span) {
-        let at = |topic: &TopicName| At { value: topic.clone(), span };
-        self.out.merged.extend(operator.further_inputs().into_iter().map(at));
-        self.out.outputs.extend(operator.late().into_iter().flat_map(Sink::topics).map(at));
     }
 
     fn way(

@@ -1,8 +1,9 @@
 //! Expressions and field paths. `${...}` is never filled in here: what an expression does can be read in the file.
 
 use riverrun_event::limits::EXPRESSION_BYTES_MAX;
-use riverrun_topology::Expression;
 use riverrun_topology::document::Path;
+use riverrun_topology::operators::aggregate::Function;
+use riverrun_topology::{Expression, ExpressionError};
 
 use super::reader::Reader;
 use super::value::quote;
@@ -11,9 +12,32 @@ use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::yaml::{Node, Value};
 
+const EXPRESSION_HELP: &str = "expressions are CEL over id, source, type, subject, time, key, attributes and data, such as `data.amount > 10 && type == 'order.placed'`";
+const STATE_HELP: &str = "here expressions know `state`, what was made of the events before, besides those of the event, such as `state.n + data.amount`";
+const FUNCTION_HELP: &str = "a function is count(), or one of count, sum, avg, min, max, distinct over an expression, such as sum(data.amount), or collect or top with how many values to keep, such as top(data.delay, 3)";
+
 impl Reader<'_> {
     /// An expression.
     pub(super) fn expression(&mut self, node: &Node) -> Option<Expression> {
+        self.compiled(node, Expression::parse, EXPRESSION_HELP)
+    }
+
+    /// An expression that knows `state`.
+    pub(super) fn state_expression(&mut self, node: &Node) -> Option<Expression> {
+        self.compiled(node, Expression::parse_with_state, STATE_HELP)
+    }
+
+    /// A function of `aggregate`.
+    pub(super) fn function(&mut self, node: &Node) -> Option<Function> {
+        self.compiled(node, Function::parse, FUNCTION_HELP)
+    }
+
+    fn compiled<T>(
+        &mut self,
+        node: &Node,
+        parse: impl FnOnce(&str) -> Result<T, ExpressionError>,
+        help: &str,
+    ) -> Option<T> {
         let Value::Scalar(scalar) = &node.value else {
             self.no_expression(node);
             return None;
@@ -24,14 +48,14 @@ impl Reader<'_> {
             self.report(Diagnostic::error(codes::EXPRESSION, node.span, message).note("too long"));
             return None;
         }
-        match Expression::parse(&scalar.text) {
-            Ok(expression) => Some(expression),
+        match parse(&scalar.text) {
+            Ok(parsed) => Some(parsed),
             Err(error) => {
                 let place = node.inside(self.sources.of(node.span), error.offset);
                 let help = if scalar.text.contains("${") {
                     "`${...}` is not filled in inside expressions; take the value from the event, or write it out"
                 } else {
-                    "expressions are CEL over id, source, type, subject, time, key, attributes and data, such as `data.amount > 10 && type == 'order.placed'`"
+                    help
                 };
                 let message = format!("the expression does not parse: {}", error.message);
                 self.report(Diagnostic::error(codes::EXPRESSION, place, message).note("at this place").help(help));

@@ -1,5 +1,6 @@
 //! From the tree to typed parts. Every reader reports what it cannot take and goes on, so that all mistakes come out at once.
 
+mod aggregate;
 mod app;
 mod expand;
 mod expression;

@@ -60,6 +60,11 @@ const VERBS: &[&str] = &[
     "select_key",
     "group_by",
     "repartition",
+    "count",
+    "aggregate",
+    "reduce",
+    "fold",
+    "cogroup",
     "branch",
     "merge",
     "peek",
@@ -160,6 +165,9 @@ impl Reader<'_> {
             "peek" => self.expression(node).map(|value| Operator::Peek(peek::Peek { value })),
             "deduplicate" => self.deduplicate(entry, part),
             "sequence" => self.sequence(entry, part),
+            "count" | "aggregate" | "reduce" | "fold" | "cogroup" => {
+                self.aggregate(verb, entry, part).map(|aggregate| Operator::Aggregate(Box::new(aggregate)))
+            }
             "snapshot" => {
                 let taken = self.snapshot(node, entry.name_span, &mut part.models)?;
                 Some(Operator::Snapshot(snapshot::Snapshot { models: taken }))

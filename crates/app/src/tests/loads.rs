@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use riverrun_event::Verb;
-use riverrun_topology::{OnError, Operator};
+use riverrun_topology::{OnError, Operator, Topology, Window};
 
 use super::load;
 use crate::app::App;
@@ -81,6 +81,51 @@ fn every_field_is_taken() {
     assert_eq!(pipeline.on_error, OnError::Stop);
     let names: Vec<&str> = pipeline.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(names, ["paid", "rename-1", "snapshot-1", "risk", "again", "remove-1", "remove-2"]);
+}
+
+pub(super) const EVERY_AGGREGATE: &str = r#"
+app: shop
+topics: { orders: { partitions: 4, key: data.customer }, returns: { partitions: 4, key: data.customer }, late: { partitions: 4 } }
+pipelines:
+  counted:
+    from: orders
+    steps:
+      - count: { as: n, window: { hopping: 1h, every: 10m, grace: 5m, clock: accepted }, emit: { every: 10s }, late: late, view: counts, keep: 7d }
+      - count:
+      - aggregate: { fields: { n: count(), worst: "top(data.delay, 3)" }, window: { tumbling: 1h }, emit: close }
+      - reduce: { with: "data.n > state.n ? data : state", window: { session: 30m } }
+      - fold: { initial: '0', with: state + 1, merge: state + data, window: { sliding: 1m }, emit: change }
+      - cogroup: { initial: '{"n": 0}', with: "{'n': state.n + 1}", streams: { returns: state } }
+    to: counts
+"#;
+
+#[test]
+fn aggregates_of_a_file_are_those_of_the_builder() {
+    let app = load(EVERY_AGGREGATE).unwrap_or_else(|all| panic!("{all}"));
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let declared = Topology::builder("shop")
+        .topic("orders", |topic| topic.partitions(4).key("data.customer"))
+        .topic("returns", |topic| topic.partitions(4).key("data.customer"))
+        .topic("late", |topic| topic.partitions(4))
+        .topic("counts", |topic| topic)
+        .pipeline("counted", |pipeline| {
+            let window = Window::hopping(minutes(60), minutes(10)).grace(minutes(5)).by_accept_time();
+            let counted = pipeline.from("orders").count(|count| {
+                let count = count.field("n").window(window).emit_every(Duration::from_secs(10));
+                count.late("late").view("counts").keep(minutes(7 * 1_440))
+            });
+            let hourly = Window::tumbling(minutes(60));
+            let fields = [("n", "count()"), ("worst", "top(data.delay, 3)")];
+            let summed = counted.count(|count| count).aggregate(fields, |all| all.window(hourly).emit_on_close());
+            let with = "data.n > state.n ? data : state";
+            let reduced = summed.reduce(with, |all| all.window(Window::session(minutes(30))));
+            let sliding = Window::sliding(minutes(1));
+            let folded = reduced.fold("0", "state + 1", |all| all.merge("state + data").window(sliding));
+            folded.cogroup("{\"n\": 0}", "{'n': state.n + 1}", [("returns", "state")], |all| all).to("counts")
+        })
+        .build()
+        .unwrap();
+    assert_eq!(app.topology, declared);
 }
 
 #[test]

@@ -218,3 +218,50 @@ fn aliases_keep_to_a_budget() {
     check(&deep, &["1:38 RR0002 nested too deep"]);
     check(&"#".repeat(1_100_000), &["1:1 RR0002 1100000 bytes"]);
 }
+
+#[test]
+fn aggregates_say_what_is_wrong_with_them() {
+    let step = |step: &str| {
+        format!("app: a\ntopics: {{ t:, s: }}\npipelines: {{ p: {{ from: t, to: u, steps: [\n{step}\n] }} }}")
+    };
+    let checked = |text: &str, expected: &[&str]| check(&step(text), expected);
+    checked("{ count: { as: 'a b' } }", &["4:16 RR0010 \"a b\" is no name of a field"]);
+    checked("{ count: { window: } }", &["4:12 RR0032 without a kind => `tumbling: 1h`"]);
+    checked("{ count: { window: { tumbling: 1h, session: 1m } } }", &["4:36 RR0032 either tumbling or session"]);
+    checked(
+        "{ count: { window: { tumbling: 1h, every: 1m } } }",
+        &["4:36 RR0032 `every` is for hopping => `hopping: 1h`"],
+    );
+    checked("{ count: { window: { hopping: 1h } } }", &["4:12 RR0005 `every` is missing"]);
+    checked("{ count: { window: { tumblin: 1h } } }", &["4:22 RR0003 `tumblin` => did you mean `tumbling`"]);
+    checked("{ count: { window: { tumbling: 0s } } }", &["4:32 RR0014 zero length"]);
+    checked("{ count: { window: { hopping: 1m, every: 1h } } }", &["4:42 RR0014 would be in none"]);
+    checked("{ count: { window: { tumbling: 1h, clock: wall } } }", &["4:43 RR0008 `event` or `accepted`"]);
+    checked("{ count: { emit: close } }", &["4:18 RR0014 `close` waits for the end of a window"]);
+    checked("{ count: { emit: closed } }", &["4:18 RR0008 `closed` is not"]);
+    checked("{ count: { emit: { every: 0s } } }", &["4:27 RR0014 every zero seconds"]);
+    checked("{ count: { keep: 1d, view: V } }", &["4:28 RR0007 `V`"]);
+    checked("{ aggregate: { fields: {} } }", &["4:16 RR0006 found nothing"]);
+    checked(
+        "{ aggregate: { fields: { n: cont(), m: 'sum(dat.x)' } } }",
+        &[
+            "4:29 RR0009 there is no function `cont`; did you mean `count`?",
+            "4:45 RR0009 `dat` is not known => sum(data.amount)",
+        ],
+    );
+    checked("{ reduce: {} }", &["4:3 RR0005 `with` is missing"]);
+    checked(
+        "{ fold: { initial: '{', with: stat } }",
+        &["4:20 RR0008 `{` is not JSON", "4:31 RR0009 did you mean `state` => `state.n + data.amount`"],
+    );
+    checked(
+        "{ fold: { initial: '0', with: state + 1, window: { session: 1m } } }",
+        &["4:3 RR0014 say how two states become one"],
+    );
+    checked(
+        "{ cogroup: { initial: '0', with: state + 1, streams: { none: state } } }",
+        &["4:56 RR0011 there is no topic `none`"],
+    );
+    checked("{ count: { window: { tumbling: 1h }, late: t } }", &["4:44 RR0014 t is also an input"]);
+    checked("{ cogroup: { initial: '0', with: state + 1 } }", &["4:3 RR0005 `streams` is missing"]);
+}

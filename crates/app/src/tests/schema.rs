@@ -34,9 +34,12 @@ fn what_loads_fits_the_schema() {
         let text = std::fs::read_to_string(format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         assert_eq!(seen(&text), [""; 0], "{path}");
     }
-    for text in
-        [super::loads::EVERY_FIELD, "app: a\ntopics: { t: }\nlimits:\npipelines:", &crate::init("a", None).unwrap()]
-    {
+    for text in [
+        super::loads::EVERY_FIELD,
+        super::loads::EVERY_AGGREGATE,
+        "app: a\ntopics: { t: }\nlimits:\npipelines:",
+        &crate::init("a", None).unwrap(),
+    ] {
         load(text).unwrap_or_else(|found| panic!("{found}"));
         assert_eq!(seen(text), [""; 0], "{text}");
     }

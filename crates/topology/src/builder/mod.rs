@@ -1,6 +1,7 @@
 //! The Rust builder: gives the same [`Topology`] as an app file. Mistakes are collected and reported together by
 //! [`TopologyBuilder::build`], with their places written as in an app file.
 
+mod aggregates;
 mod branch;
 mod joins;
 mod pipeline;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use riverrun_event::{AppName, ModelName, NameError, PipelineName, TopicName};
 
+pub use aggregates::Aggregated;
 pub use branch::BranchBuilder;
 pub use joins::Waiting;
 pub use pipeline::PipelineBuilder;
@@ -19,7 +21,7 @@ pub use repartition::Repartitioned;
 pub use steps::{OfMerge, OfPipeline, OfWay, StepsBuilder};
 
 use crate::document::Path;
-use crate::expression::Expression;
+use crate::expression::{Expression, ExpressionError};
 use crate::model::Model;
 use crate::topic::{Compact, Topic, TypePattern};
 use crate::topology::{Topology, TopologyError};
@@ -240,10 +242,20 @@ impl Mistakes {
     }
 
     fn expression(&mut self, place: impl FnOnce() -> String, source: &str) -> Option<Expression> {
-        let refused = |error: crate::ExpressionError| {
-            self.add(place(), format!("{error}, at byte {} of `{source}`", error.offset))
+        self.compiled(place, source, Expression::parse)
+    }
+
+    /// What a source gives that is parsed in a way of its own.
+    fn compiled<T>(
+        &mut self,
+        place: impl FnOnce() -> String,
+        source: &str,
+        parse: impl FnOnce(&str) -> Result<T, ExpressionError>,
+    ) -> Option<T> {
+        let refused = |error: ExpressionError| {
+            self.add(place(), format!("{error}, at byte {} of `{source}`", error.offset));
         };
-        Expression::parse(source).map_err(refused).ok()
+        parse(source).map_err(refused).ok()
     }
 
     fn path(&mut self, place: impl FnOnce() -> String, path: &str) -> Option<Path> {
@@ -285,6 +297,34 @@ mod tests {
                 "pipelines.shaped.steps[1].branch.big.when: the expression ends too early; a value, a name or a closing bracket is missing, at byte 5 of `data.`",
                 "pipelines.shaped.steps[1].branch.big.steps[0].set: \"x\" is no field of the data; write data.name or data.part.name",
                 "pipelines.shaped.steps[1].branch.big.to: 'O' is not allowed in a name; use a-z, 0-9, '.', '_' and '-'",
+            ]
+        );
+        let errors = Topology::builder("counts")
+            .topic("orders", |topic| topic)
+            .pipeline("counted", |pipeline| {
+                let counted = pipeline.from("orders").count(|count| count.field("a b").late("Late").view("V"));
+                let summed =
+                    counted.aggregate([("n", "cuont()"), ("m", "max(dat.x)")], |sums| sums.keep(Duration::ZERO));
+                let reduced = summed.reduce("stat", |state| state.emit_on_close());
+                let folded = reduced.fold("{", "state.n", |state| state.merge("sate"));
+                folded.cogroup("0", "state", [("Returns", "state +")], |state| state).to("out")
+            })
+            .build()
+            .unwrap_err();
+        let found: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            found,
+            [
+                "pipelines.counted.steps[0].count.fields: \"a b\" is no name of a field; write a word, without points and spaces",
+                "pipelines.counted.steps[0].count.late: 'L' is not allowed in a name; use a-z, 0-9, '.', '_' and '-'",
+                "pipelines.counted.steps[0].count.view: 'V' is not allowed in a name; use a-z, 0-9, '.', '_' and '-'",
+                "pipelines.counted.steps[1].aggregate.fields.n: there is no function `cuont`; did you mean `count`?, at byte 0 of `cuont()`",
+                "pipelines.counted.steps[1].aggregate.fields.m: `dat` is not known; did you mean `data`?, at byte 4 of `max(dat.x)`",
+                "pipelines.counted.steps[2].reduce.with: `stat` is not known; did you mean `state`?, at byte 0 of `stat`",
+                "pipelines.counted.steps[3].fold.merge: `sate` is not known; did you mean `state`?, at byte 0 of `sate`",
+                "pipelines.counted.steps[3].fold.initial: the data is not valid JSON: expected a member name in double quotes at byte 1",
+                "pipelines.counted.steps[4].cogroup.streams.Returns: the expression ends too early; a value, a name or a closing bracket is missing, at byte 7 of `state +`",
+                "pipelines.counted.steps[4].cogroup.streams: 'R' is not allowed in a name; use a-z, 0-9, '.', '_' and '-'",
             ]
         );
         assert_eq!(Topology::builder("Ü").build().unwrap_err().len(), 1);

@@ -404,7 +404,7 @@ impl<'b, O> StepsBuilder<'b, O> {
 }
 
 /// All of them, or `None` when one has a mistake; every one is looked at.
-fn whole<T>(entries: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+pub(super) fn whole<T>(entries: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let entries: Vec<Option<T>> = entries.collect();
     entries.into_iter().collect()
 }

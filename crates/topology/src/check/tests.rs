@@ -6,7 +6,7 @@ use crate::builder::{ModelBuilder, PipelineBuilder, TopicBuilder};
 use crate::operators::Operator;
 use crate::operators::transform::{Transform, TransformError, Transformer, TransformerState};
 use crate::topic::TypePattern;
-use crate::{Expression, Pipeline, Sink, Step, Topic, Topology};
+use crate::{Expression, Pipeline, Sink, Step, Topic, Topology, Window};
 
 /// A topology in order, changed so that it is not.
 #[track_caller]
@@ -325,5 +325,28 @@ fn a_topic_comes_in_where_all_events_have_the_same_way_behind_them() {
                 .to("out")
         },
         &[message],
+    );
+}
+
+#[test]
+fn windows_and_emissions_must_make_sense() {
+    let mistakes = Topology::builder("a")
+        .topic("t", |topic| topic)
+        .pipeline("p", |pipeline| {
+            let none = std::time::Duration::ZERO;
+            let zero = pipeline.from("t").count(|count| count.window(Window::tumbling(none)));
+            let closing = zero.reduce("data", |state| state.emit_on_close());
+            closing.fold("0", "state + 1", |state| state.window(Window::session(std::time::Duration::MAX / 4))).to("u")
+        })
+        .build()
+        .unwrap_err();
+    let found: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "pipelines.p.steps[0].count.window.tumbling: tumbling of zero length; write for example 1m",
+            "pipelines.p.steps[1].reduce.emit: `close` waits for the end of a window, but there is none: only windows end; name a `window`, or leave this out",
+            "pipelines.p.steps[2].fold.window.session: session is longer than a century; check the unit",
+        ]
     );
 }

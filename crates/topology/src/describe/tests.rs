@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{DescribeFormat, duration, size};
-use crate::{OnError, Topology};
+use crate::{OnError, Topology, Window};
 
 fn topology() -> Topology {
     Topology::builder("flights")
@@ -160,4 +160,69 @@ fn branches_are_trees_in_json() {
     assert_eq!(pipeline["steps"][2]["merge"]["steps"][0]["flat_map"]["as"], "data.item");
     assert_eq!(pipeline["to"]["default"], "elsewhere");
     assert_eq!(pipeline["inputs"][1], "returns");
+}
+
+fn aggregating() -> Topology {
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    Topology::builder("airport")
+        .topic("flights", |topic| topic.partitions(2).key("data.carrier"))
+        .topic("delays", |topic| topic.partitions(2).key("data.carrier"))
+        .topic("late", |topic| topic.partitions(2))
+        .pipeline("hourly", |pipeline| {
+            let fields = [("flights", "count()"), ("worst", "top(data.delay,\n 3)")];
+            let window = Window::hopping(minutes(60), minutes(10)).grace(minutes(5)).by_accept_time();
+            let hourly = pipeline.from("flights").aggregate(fields, |hourly| {
+                hourly.window(window).emit_every(minutes(1)).late("late").view("hourly").keep(minutes(1_440))
+            });
+            let reduced = hourly.reduce("data", |last| last.window(Window::session(minutes(30))).emit_on_close());
+            let streams = [("delays", "state - data.minutes")];
+            reduced.cogroup("0", "state + 1", streams, |balance| balance.merge("state + data")).to("hourly")
+        })
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn aggregates_say_what_they_make_and_when() {
+    let text = aggregating().describe(DescribeFormat::Text);
+    let (_, pipeline) = text.split_once("\n\npipeline ").unwrap();
+    assert_eq!(
+        pipeline,
+        "\
+hourly: flights, delays -> late, hourly  (2 tasks, on error dead_letter)
+  aggregate-1  aggregate  flights = count()
+                          worst = top(data.delay, 3)
+                          window hopping 1h every 10m, grace 5m, by accept time
+                          emits at most every 1m
+                          late events to late
+                          view hourly
+                          kept for 1d
+  reduce-1     reduce     with data
+                          window session 30m
+                          emits when a window closes
+  cogroup-1    cogroup    begins with 0
+                          with state + 1
+                          with delays: state - data.minutes
+                          merges by state + data
+  ->           to         hourly
+"
+    );
+    let json: serde_json::Value = serde_json::from_str(&aggregating().describe(DescribeFormat::Json)).unwrap();
+    let steps = &json["pipelines"][0]["steps"];
+    assert_eq!(
+        steps[0]["aggregate"],
+        serde_json::json!({
+            "fields": [{ "field": "flights", "value": "count()" }, { "field": "worst", "value": "top(data.delay,\n 3)" }],
+            "window": {
+                "kind": "hopping", "seconds": 3_600, "every_seconds": 600, "grace_seconds": 300, "clock": "accepted",
+            },
+            "emit": { "every_seconds": 60 },
+            "late": "late",
+            "view": "hourly",
+            "keep_seconds": 86_400,
+        })
+    );
+    assert_eq!(steps[1]["reduce"]["emit"], "close");
+    assert_eq!(steps[2]["cogroup"]["streams"][0]["topic"], "delays");
+    assert_eq!(steps[2]["cogroup"]["merge"], "state + data");
 }

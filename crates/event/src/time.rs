@@ -197,23 +197,22 @@ mod tests {
 
     #[test]
     fn what_is_appended_is_what_is_displayed() {
-        let written = |time: Time| {
+        let check = |time: Time| {
             let mut out = Vec::new();
             time.write_rfc3339(&mut out);
-            String::from_utf8(out).unwrap()
+            assert_eq!(out, time.to_string().into_bytes(), "{time}");
         };
         // Steps of 83 days and some hours come to every month and to leap days; 400 years are a whole cycle.
         for step in -900..1_100 {
-            let time = Time::from_unix(step * 7_187_654, u32::try_from(step.rem_euclid(3)).unwrap() * 1_500);
-            assert_eq!(written(time), time.to_string());
+            check(Time::from_unix(step * 7_187_654, 0));
+            check(Time::from_unix_ms(step * 7_187_654_321));
         }
-        for time in [Time::EARLIEST, Time::LATEST, Time::EPOCH, Time::from_unix_ms(1_250), Time::from_unix(i64::MAX, 0)]
+        for time in [Time::EARLIEST, Time::LATEST, Time::EPOCH, Time::from_unix(1, 1_500), Time::from_unix(i64::MAX, 0)]
         {
-            assert_eq!(written(time), time.to_string());
+            check(time);
         }
         for day in ["2000-02-29", "2024-02-29", "1900-02-28", "1900-03-01", "2100-03-01", "2023-12-31"] {
-            let text = format!("{day}T23:59:59Z");
-            assert_eq!(written(Time::parse(&text).unwrap()), text);
+            assert!(Time::parse(&format!("{day}T23:59:59Z")).map(check).is_ok(), "{day}");
         }
     }
 

@@ -121,33 +121,29 @@ impl Time {
         }
         let (days, second) = (self.seconds.div_euclid(86_400), self.seconds.rem_euclid(86_400));
         let (year, month, day) = civil(days);
-        for (number, digits, behind) in
-            [(year, 4, b'-'), (month, 2, b'-'), (day, 2, b'T'), (second / 3_600, 2, b':'), (second / 60 % 60, 2, b':')]
-        {
-            put_digits(out, number, digits);
-            out.push(behind);
-        }
-        put_digits(out, second % 60, 2);
-        let nanoseconds = i64::from(self.nanoseconds);
-        match nanoseconds {
+        let parts = [year / 100, year % 100, month, day, second / 3_600, second / 60 % 60, second % 60];
+        let [[a, b], [c, d], [e, f], [g, h], [i, j], [k, l], [m, n]] = parts.map(digits);
+        out.extend_from_slice(&[a, b, c, d, b'-', e, f, b'-', g, h, b'T', i, j, b':', k, l, b':', m, n]);
+        match self.nanoseconds {
             0 => {}
-            _ if nanoseconds % 1_000_000 == 0 => put_fraction(out, nanoseconds / 1_000_000, 3),
-            _ if nanoseconds % 1_000 == 0 => put_fraction(out, nanoseconds / 1_000, 6),
-            _ => put_fraction(out, nanoseconds, 9),
+            nanoseconds if nanoseconds % 1_000_000 == 0 => put_fraction(out, nanoseconds / 1_000_000, 3),
+            nanoseconds if nanoseconds % 1_000 == 0 => put_fraction(out, nanoseconds / 1_000, 6),
+            nanoseconds => put_fraction(out, nanoseconds, 9),
         }
         out.push(b'Z');
     }
 }
 
-fn put_fraction(out: &mut Vec<u8>, fraction: i64, digits: u32) {
-    out.push(b'.');
-    put_digits(out, fraction, digits);
+/// A number below 100.
+fn digits(number: i64) -> [u8; 2] {
+    let number = u8::try_from(number).unwrap_or(0);
+    [b'0' + number / 10 % 10, b'0' + number % 10]
 }
 
-/// A number below 10^`digits` with as many digits.
-fn put_digits(out: &mut Vec<u8>, number: i64, digits: u32) {
+fn put_fraction(out: &mut Vec<u8>, fraction: u32, digits: u32) {
+    out.push(b'.');
     for place in (0..digits).rev() {
-        out.push(b'0' + u8::try_from(number / 10_i64.pow(place) % 10).unwrap_or(0));
+        out.push(b'0' + u8::try_from(fraction / 10_u32.pow(place) % 10).unwrap_or(0));
     }
 }
 

@@ -26,6 +26,10 @@ pub fn prefix_of(key: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn escaped(key: &[u8]) -> Vec<u8> {
     let mut row = Vec::with_capacity(key.len() + 16);
+    if !key.contains(&0) {
+        row.extend_from_slice(key);
+        return row;
+    }
     for byte in key {
         if *byte == 0 {
             row.extend(ZERO);

@@ -1,5 +1,6 @@
 //! What an aggregate does, in words and as JSON.
 
+use riverrun_event::TopicName;
 use serde_json::{Map, Value, json};
 
 use crate::expression::Expression;
@@ -57,7 +58,8 @@ pub(super) fn value(aggregate: &Aggregate) -> Value {
             described.insert("fields".to_owned(), fields(declared));
         }
         Method::Reduce(fold) | Method::Fold(fold) | Method::Cogroup(fold) => {
-            let stream = |(topic, with): &(riverrun_event::TopicName, Expression)| json!({ "topic": topic.as_str(), "with": with.source() });
+            let stream =
+                |(topic, with): &(TopicName, Expression)| json!({ "topic": topic.as_str(), "with": with.source() });
             described.insert("initial".to_owned(), fold.initial.as_ref().map(|initial| initial.as_str()).into());
             described.insert("with".to_owned(), fold.with.source().into());
             described.insert("streams".to_owned(), fold.streams.iter().map(stream).collect());

@@ -4,10 +4,8 @@
 //! time it is deleted. A session may have gone on when the timer comes, which is then set anew. A row whose result waits for
 //! the wall clock has a timer of that besides, and if the row should have been deleted by then, it is when that timer comes.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use riverrun_event::OperatorName;
+use riverrun_event::{OperatorName, Time};
 
 use crate::context::{Flow, StepContext, StepError};
 use crate::draft::Draft;
@@ -15,7 +13,7 @@ use crate::rows::{RowReader, put_header, unreadable};
 use crate::timers::{Clock, Timer};
 use crate::window::{Interval, Window};
 
-use super::method::Brought;
+use super::method::{Brought, Kept};
 use super::row::Row;
 use super::{Aggregate, Emit};
 
@@ -58,7 +56,7 @@ impl<'a> Emission<'a> {
     }
 
     /// Adds the event to what is kept of a window.
-    pub(super) fn add(&self, kept: &mut super::method::Kept, draft: &mut Draft) -> Result<(), StepError> {
+    pub(super) fn add(&self, kept: &mut Kept, draft: &mut Draft) -> Result<(), StepError> {
         self.aggregate.method.add(kept, &self.brought, self.name, draft)
     }
 
@@ -131,9 +129,8 @@ impl<'a> Emission<'a> {
 
 impl Aggregate {
     /// When the row of a window is deleted.
-    fn deleted(&self, window: Window, interval: Interval) -> riverrun_event::Time {
-        let keep: Duration = self.options.keep;
-        window.passes(interval).max(window.closes(interval).plus(keep))
+    fn deleted(&self, window: Window, interval: Interval) -> Time {
+        window.passes(interval).max(window.closes(interval).plus(self.options.keep))
     }
 }
 

@@ -17,6 +17,9 @@ use super::function::Function;
 use super::refused::Refused;
 use super::values;
 
+/// Most bytes of a state; it is written anew with each event.
+const STATE_BYTES_MAX: usize = 1 << 20;
+
 /// What an aggregate makes of events.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Method {
@@ -198,7 +201,7 @@ impl Method {
             (_, Kept::State(state), Brought::Event { port }) => {
                 let with = self.fold().and_then(|fold| fold.expression(*port)).ok_or_else(unreadable)?;
                 *state = Some(match state {
-                    Some(state) => with.evaluate_over(draft, state).map_err(|error| evaluation_failed(name, error))?,
+                    Some(state) => made(with, draft, state, name)?,
                     None => whole_data(name, draft)?,
                 });
                 Ok(())
@@ -229,8 +232,7 @@ impl Method {
                         let fold = self.fold().ok_or_else(unreadable)?;
                         let mut later = draft.derived(later.into_bytes());
                         let merge = fold.merge.as_ref().unwrap_or(&fold.with);
-                        let merged = merge.evaluate_over(&mut later, &earlier);
-                        Some(merged.map_err(|error| evaluation_failed(name, error))?)
+                        Some(made(merge, &mut later, &earlier, name)?)
                     }
                     (earlier, later) => earlier.or(later),
                 };
@@ -293,6 +295,16 @@ impl Fold {
             Some(stream) => self.streams.get(stream).map(|(_, with)| with),
         }
     }
+}
+
+/// The state that an expression makes of an event and the state before.
+fn made(with: &Expression, draft: &mut Draft, state: &Json, name: &OperatorName) -> Result<Json, StepError> {
+    let state = with.evaluate_over(draft, state).map_err(|error| evaluation_failed(name, error))?;
+    if state.as_bytes().len() > STATE_BYTES_MAX {
+        let message = format!("the state takes more than {} MiB", STATE_BYTES_MAX >> 20);
+        return Err(Refused::overflow(message).within(with.source()).of(name));
+    }
+    Ok(state)
 }
 
 fn whole_data(name: &OperatorName, draft: &mut Draft) -> Result<Json, StepError> {

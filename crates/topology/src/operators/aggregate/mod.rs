@@ -46,7 +46,7 @@ use crate::rows::{RowReader, prefix_of, split, unreadable};
 use crate::sink::Sink;
 use crate::timers::Timer;
 use crate::view::ViewRow;
-use crate::window::{Interval, Shape, Window};
+use crate::window::{Interval, Shape, Window, WindowError};
 
 use super::key_of;
 
@@ -113,7 +113,7 @@ impl Aggregate {
             |field: &str, message: &str| Err(AggregateError { field: field.to_owned(), message: message.to_owned() });
         let options = &self.options;
         if let Some(window) = &options.window {
-            let placed = |error: crate::window::WindowError| AggregateError {
+            let placed = |error: WindowError| AggregateError {
                 field: format!("window.{}", error.field),
                 message: error.message,
             };

@@ -40,17 +40,16 @@ pub(super) struct Row {
 impl Row {
     /// The row as bytes.
     pub(super) fn write(&self, method: &Method) -> Bytes {
-        let flags = [
-            (LATEST, self.latest.is_some()),
-            (EMITTED, self.emitted.is_some()),
-            (WAITING, self.is_waiting),
-            (LAST, self.last.is_some()),
-            (OWN, self.own.is_some()),
-            (KEPT, self.kept.is_some()),
-        ];
-        // A count is three bytes; others grow once or twice.
+        let flag = |flag: u8, is_set: bool| if is_set { flag } else { 0 };
+        let flags = flag(LATEST, self.latest.is_some())
+            | flag(EMITTED, self.emitted.is_some())
+            | flag(WAITING, self.is_waiting)
+            | flag(LAST, self.last.is_some())
+            | flag(OWN, self.own.is_some())
+            | flag(KEPT, self.kept.is_some());
+        // A count takes three bytes; others grow once or twice.
         let mut row = Vec::with_capacity(16 + self.last.as_ref().map_or(0, Bytes::len));
-        row.push(flags.into_iter().map(|(flag, is_set)| if is_set { flag } else { 0 }).sum());
+        row.push(flags);
         for time in [self.latest, self.emitted].into_iter().flatten() {
             put_time(&mut row, time);
         }

@@ -1,16 +1,21 @@
 //! Which rows an event changes, by the shape of its windows.
 
+use std::cmp::Ordering;
+
+use bytes::Bytes;
 use riverrun_event::Time;
 
 use crate::context::{StepContext, StepError};
 use crate::draft::Draft;
 use crate::operators::event_error;
+use crate::operators::keyed::NANOSECOND;
 use crate::rows::put_time;
 use crate::window::{Interval, Shape, Window};
 
 use super::emission::Emission;
+use super::method::Kept;
 use super::row::Row;
-use super::time_of;
+use super::{TIME_BYTES, time_of};
 
 /// The event's time and that of the clock its windows go by.
 #[derive(Clone, Copy)]
@@ -24,6 +29,17 @@ impl Moment {
     fn is_open(&self, interval: Interval) -> bool {
         self.window.closes(interval) > self.now
     }
+}
+
+/// The rows around an event of sliding windows.
+#[derive(Default)]
+struct Near {
+    /// Those of events within its own window.
+    before: Vec<Row>,
+    /// That of its own time.
+    own: Option<Row>,
+    /// Those of events whose windows it is in.
+    later: Vec<(Bytes, Row)>,
 }
 
 impl Emission<'_> {
@@ -92,28 +108,28 @@ impl Emission<'_> {
         let shape = moment.window.shape;
         let alone = shape.interval(moment.time, moment.time);
         let mut merged = Row { latest: Some(moment.time), ..Row::default() };
-        let mut start = moment.time;
         let mut joined = Vec::new();
         for (row_key, value) in context.state.scan(self.name, prefix, &keyed(prefix, alone.end), usize::MAX)? {
             let row = Row::read(&self.aggregate.method, value)?;
             let interval = shape.interval(time_of(&row_key)?, row.latest.unwrap_or(moment.time));
             if interval.end > alone.start && moment.is_open(interval) {
-                start = start.min(interval.start);
                 self.join(&mut merged, row, draft)?;
-                joined.push(row_key);
+                joined.push((row_key, interval.start));
             }
         }
-        let interval = shape.interval(start, merged.latest.unwrap_or(moment.time));
         if joined.is_empty() && !moment.is_open(alone) {
             return Ok(true);
         }
+        // Rows come in the order of their starts.
+        let start = joined.first().map_or(moment.time, |(_, start)| moment.time.min(*start));
+        let interval = shape.interval(start, merged.latest.unwrap_or(moment.time));
         self.writable(interval)?;
         let row_key = keyed(prefix, start);
-        for row_key in joined.iter().filter(|joined| **joined != row_key) {
-            context.state.put(self.name, row_key, None);
-        }
-        if !joined.iter().any(|joined| *joined == row_key) {
+        if joined.first().is_none_or(|(first, _)| *first != row_key) {
             self.expire(moment.window, &row_key, interval, false, context);
+        }
+        for (row_key, _) in joined.iter().filter(|(joined, _)| *joined != row_key) {
+            context.state.put(self.name, row_key, None);
         }
         self.grow(&mut merged, draft)?;
         self.put(&row_key, merged, Some(interval), draft, context)?;
@@ -142,34 +158,19 @@ impl Emission<'_> {
         draft: &mut Draft,
         context: &mut StepContext<'_>,
     ) -> Result<bool, StepError> {
-        let shape = moment.window.shape;
-        let interval = shape.interval(moment.time, moment.time);
+        let interval = moment.window.shape.interval(moment.time, moment.time);
         if moment.window.passes(interval) <= moment.now {
             return Ok(true);
         }
         self.writable(interval)?;
-        let (from, own_key) = (keyed(prefix, after(interval.start)), keyed(prefix, moment.time));
+        let row_key = keyed(prefix, moment.time);
+        let near = self.near(moment, prefix, &row_key, context)?;
         let is_open = moment.is_open(interval);
-        let mut before = Vec::new();
-        let mut own = None;
-        let mut later = Vec::new();
-        for (row_key, value) in
-            context.state.scan(self.name, &from, &keyed(prefix, reach(shape, moment.time)), usize::MAX)?
-        {
-            let row = Row::read(&self.aggregate.method, value)?;
-            if row_key < own_key {
-                before.push(row);
-            } else if row_key == own_key {
-                own = Some(row);
-            } else {
-                later.push((row_key, row));
-            }
-        }
-        let mut row = match own {
+        let mut row = match near.own {
             Some(row) => row,
             None => {
-                self.expire(moment.window, &own_key, interval, !is_open, context);
-                Row { kept: self.gathered(before, is_open, draft)?, ..Row::default() }
+                self.expire(moment.window, &row_key, interval, !is_open, context);
+                Row { kept: self.gathered(near.before, is_open, draft)?, ..Row::default() }
             }
         };
         let mut own = row.own.take().unwrap_or_else(|| self.aggregate.method.nothing());
@@ -177,28 +178,59 @@ impl Emission<'_> {
         row.own = Some(own);
         if is_open {
             self.grow(&mut row, draft)?;
-            self.put(&own_key, row, Some(interval), draft, context)?;
+            self.put(&row_key, row, Some(interval), draft, context)?;
         } else {
-            self.keep(&own_key, &row, context);
+            self.keep(&row_key, &row, context);
         }
+        self.reach_later(moment, near.later, draft, context)?;
+        Ok(!is_open)
+    }
+
+    /// The rows of the events that share a sliding window with the one at hand.
+    fn near(
+        &self,
+        moment: Moment,
+        prefix: &[u8],
+        own_key: &[u8],
+        context: &mut StepContext<'_>,
+    ) -> Result<Near, StepError> {
+        let mut near = Near::default();
+        let interval = moment.window.shape.interval(moment.time, moment.time);
+        let size = interval.end.since(interval.start);
+        let from = keyed(prefix, interval.start.plus(NANOSECOND));
+        let to = keyed(prefix, interval.end.plus(size));
+        for (row_key, value) in context.state.scan(self.name, &from, &to, usize::MAX)? {
+            let row = Row::read(&self.aggregate.method, value)?;
+            match (*row_key).cmp(own_key) {
+                Ordering::Less => near.before.push(row),
+                Ordering::Equal => near.own = Some(row),
+                Ordering::Greater => near.later.push((row_key, row)),
+            }
+        }
+        Ok(near)
+    }
+
+    /// Takes the event into the windows of later events, as far as they are not over.
+    fn reach_later(
+        &mut self,
+        moment: Moment,
+        later: Vec<(Bytes, Row)>,
+        draft: &mut Draft,
+        context: &mut StepContext<'_>,
+    ) -> Result<(), StepError> {
         for (row_key, mut row) in later {
             let time = time_of(&row_key)?;
-            let interval = shape.interval(time, time);
+            let interval = moment.window.shape.interval(time, time);
             if row.kept.is_some() && moment.is_open(interval) {
                 self.grow(&mut row, draft)?;
                 self.put(&row_key, row, Some(interval), draft, context)?;
             }
         }
-        Ok(!is_open)
+        Ok(())
     }
 
     /// What is kept of the events before in a new sliding window; nothing for one that is over.
-    fn gathered(
-        &self,
-        before: Vec<Row>,
-        is_open: bool,
-        draft: &Draft,
-    ) -> Result<Option<super::method::Kept>, StepError> {
+    fn gathered(&self, before: Vec<Row>, is_open: bool, draft: &Draft) -> Result<Option<Kept>, StepError> {
         if !is_open {
             return Ok(None);
         }
@@ -228,21 +260,8 @@ impl Emission<'_> {
     }
 }
 
-/// The next instant.
-fn after(time: Time) -> Time {
-    time.plus(std::time::Duration::from_nanos(1))
-}
-
-/// From where on a sliding window does not reach back to an event.
-fn reach(shape: Shape, time: Time) -> Time {
-    match shape {
-        Shape::Sliding { size } => time.plus(size),
-        _ => time,
-    }
-}
-
 fn keyed(prefix: &[u8], time: Time) -> Vec<u8> {
-    let mut row_key = Vec::with_capacity(prefix.len() + super::TIME_BYTES);
+    let mut row_key = Vec::with_capacity(prefix.len() + TIME_BYTES);
     row_key.extend_from_slice(prefix);
     put_time(&mut row_key, time);
     row_key

@@ -77,6 +77,18 @@ fn fold_begins_with_what_is_declared() {
 }
 
 #[test]
+fn a_state_that_grows_without_end_is_refused() {
+    let doubling =
+        Fold { initial: Json::check("\"0123456789abcdef\"").ok(), with: with("state + state"), ..fold(None) };
+    let operator = operator(Method::Fold(doubling), Options::default());
+    let mut world = World::default();
+    let grown = (0..15).map(|at| world.step(&operator, 0, event_at(at, "a", "1"))[0].len()).last();
+    assert_eq!(grown, Some((16 << 15) + "a \"\"".len()));
+    let Err(StepError::Event(error)) = world.apply(&operator, &mut event_at(99, "a", "1")) else { panic!("no error") };
+    assert_eq!(error.to_string(), "RR0317 in tested: the state takes more than 1 MiB (in `state + state`)");
+}
+
+#[test]
 fn a_fold_over_sliding_windows_says_how_to_merge() {
     let options = || Options { window: Some(Window::sliding(seconds(10)).grace(seconds(5))), ..Options::default() };
     let unmerged = Aggregate { method: Method::Fold(fold(None)), options: options() };

@@ -40,6 +40,8 @@ pub(crate) const YAML_FEATURE: &str = "RR0018";
 pub(crate) const FRAGMENT_CYCLE: &str = "RR0030";
 /// A fragment that no pipeline uses.
 pub(crate) const UNUSED_FRAGMENT: &str = "RR0031";
+/// A join that would wait for ever.
+pub(crate) const UNBOUNDED: &str = "RR0035";
 /// Fields of a step that do not go together.
 pub(crate) const STEP_FIELDS: &str = "RR0036";
 /// A window of no kind, or of several.

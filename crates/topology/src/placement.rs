@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use riverrun_event::{OperatorName, TopicName};
 
+use crate::expression::Expression;
 use crate::operators::Operator;
 use crate::operators::branch::Branch;
 use crate::operators::repartition::{Partitioner, Repartition};
@@ -66,7 +67,7 @@ impl Arriving {
     /// The events behind a step that neither branches nor merges.
     pub(crate) fn behind(self, topology: &Topology, pipeline: &Pipeline, step: &Step) -> Self {
         match &step.operator {
-            Operator::SelectKey(_) => Self { rekeyed: true, ..self },
+            Operator::SelectKey(_) | Operator::Identify(_) => Self { rekeyed: true, ..self },
             Operator::GroupBy(group_by) => Self { rekeyed: self.rekeyed || !group_by.keeps_key(), ..self },
             Operator::Repartition(repartition) => {
                 let partitions = repartition.partitions.unwrap_or_else(|| topology.task_count(pipeline));
@@ -87,6 +88,9 @@ impl Arriving {
 
     /// What a step needs that keeps state per key.
     pub(crate) fn need(&self, topology: &Topology, pipeline: &Pipeline, operator: &Operator) -> Need {
+        if operator.placed_by().is_some() {
+            return Need::Repartition(None);
+        }
         let counted = |topic: &TopicName| Some((topic.clone(), topology.topics.get(topic)?.partitions));
         let further: Vec<(TopicName, u32)> = operator.further_inputs().into_iter().filter_map(counted).collect();
         let counts: BTreeSet<u32> = further.iter().map(|(_, count)| *count).collect();
@@ -132,7 +136,7 @@ struct Inserting<'t> {
 impl Inserting<'_> {
     /// The steps with what is inserted, and what comes to their end.
     fn steps(&self, steps: &[Step], mut arriving: Arriving) -> (Vec<Step>, Arriving) {
-        let mut placed = Vec::with_capacity(steps.len());
+        let mut placed: Vec<Step> = Vec::with_capacity(steps.len());
         for step in steps {
             let mut step = step.clone();
             match &mut step.operator {
@@ -144,10 +148,13 @@ impl Inserting<'_> {
                     arriving = arriving.and(last);
                 }
                 operator => {
+                    let is_placed =
+                        placed.last().is_some_and(|last| last.name == OperatorName::repartition_of(&step.name));
                     if operator.is_keyed()
+                        && !is_placed
                         && let Need::Repartition(partitions) = arriving.need(self.topology, self.pipeline, operator)
                     {
-                        let inserted = self.inserted(&step.name, partitions);
+                        let inserted = self.inserted(&step.name, partitions, operator.placed_by());
                         arriving = arriving.behind(self.topology, self.pipeline, &inserted);
                         placed.push(inserted);
                     }
@@ -172,10 +179,10 @@ impl Inserting<'_> {
         out
     }
 
-    fn inserted(&self, step: &OperatorName, partitions: Option<u32>) -> Step {
+    fn inserted(&self, step: &OperatorName, partitions: Option<u32>, by: Option<&Expression>) -> Step {
         let name = OperatorName::repartition_of(step);
         let repartition = Repartition {
-            by: None,
+            by: by.cloned(),
             partitions: Some(partitions.unwrap_or_else(|| self.topology.task_count(self.pipeline))),
             partitioner: Partitioner::Murmur2,
             retention: None,

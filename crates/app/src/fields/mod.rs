@@ -9,7 +9,7 @@ mod running;
 
 pub(crate) use aggregates::{AGGREGATE, COGROUP, COUNT, EMIT, FOLD, REDUCE, WINDOW};
 pub(crate) use entities::{APP, COMPACT, MODEL, RETENTION, TOPIC};
-pub(crate) use joins::{DEDUPLICATE, SEQUENCE};
+pub(crate) use joins::{ABSENCE, DEDUPLICATE, IDENTIFY, JOIN, MONITOR, RATE, RATE_MAX, SEQUENCE, TABLE, THRESHOLD};
 pub(crate) use pipelines::{
     FLAT_MAP, MERGE, PARTITIONER, PIPELINE, REPARTITION, ROUTE, SNAPSHOT_MODEL, STEP, TRANSFORM, WAY,
 };
@@ -94,6 +94,13 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &MERGE,
     &DEDUPLICATE,
     &SEQUENCE,
+    &JOIN,
+    &TABLE,
+    &IDENTIFY,
+    &MONITOR,
+    &THRESHOLD,
+    &RATE,
+    &ABSENCE,
     &REPARTITION,
     &PARTITIONER,
     &COUNT,

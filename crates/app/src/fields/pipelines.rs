@@ -1,7 +1,7 @@
 //! Pipelines, their steps, and what the longer forms of steps hold.
 
 use super::aggregates::{AGGREGATE, COGROUP, COUNT, FOLD, REDUCE};
-use super::joins::{DEDUPLICATE, SEQUENCE};
+use super::joins::{DEDUPLICATE, IDENTIFY, JOIN, MONITOR, SEQUENCE, TABLE};
 use super::{ON_ERROR, REQUIRED, Section, VERB, field};
 use crate::takes::Takes;
 
@@ -213,6 +213,34 @@ pub(crate) static STEP: Section = Section {
             VERB,
             "Finds events of a key that follow one another within a time, or one that is not followed; others end here. Keeps state per key.",
             "sequence: { first: data.a, then: data.b, within: 10m }",
+        ),
+        field(
+            "join",
+            Takes::Mapping(&JOIN),
+            VERB,
+            "Brings events together with those of another topic, or with a model. Keeps state per key, except with a model.",
+            "join: { stream: payments, within: 10m, as: data.payment }",
+        ),
+        field(
+            "table",
+            Takes::Either(&Takes::Name("view"), &Takes::Mapping(&TABLE)),
+            VERB,
+            "Keeps the newest event of each key as state that is read as a view; every event passes. Keeps state per key.",
+            "table: customers",
+        ),
+        field(
+            "identify",
+            Takes::Mapping(&IDENTIFY),
+            VERB,
+            "Finds the entity an event belongs to, or creates it. Events leave keyed by it.",
+            "identify: { entity: device, match: [data.serial, data.mac] }",
+        ),
+        field(
+            "monitor",
+            Takes::Mapping(&MONITOR),
+            VERB,
+            "Says when something begins to hold for a key and when it ends; other events end here. Keeps state per key.",
+            "monitor: { rate: { more_than: 10, within: 1m } }",
         ),
         field("use", Takes::Name("fragment"), VERB, "Puts the steps of a fragment here.", "use: clean"),
         field(

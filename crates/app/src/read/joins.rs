@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use riverrun_event::{ModelName, TopicName, ViewName};
 use riverrun_topology::document::Path;
 use riverrun_topology::operators::deduplicate::Deduplicate;
+use riverrun_topology::operators::join::{Join, JoinType, ModelJoin, StreamJoin, TableJoin};
 use riverrun_topology::operators::sequence::{Ending, Sequence};
+use riverrun_topology::operators::snapshot::SnapshotModel;
+use riverrun_topology::operators::table::Table;
 use riverrun_topology::{Operator, Sink};
 
 use super::reader::{Fields, Reader};
@@ -14,7 +18,7 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::fields;
 use crate::source::Span;
-use crate::yaml::{Entry, Value};
+use crate::yaml::{Entry, Node, Value};
 
 impl Reader<'_> {
     pub(super) fn deduplicate(&mut self, entry: &Entry, part: &mut StepPart) -> Option<Operator> {
@@ -45,6 +49,116 @@ impl Reader<'_> {
         }))
     }
 
+    pub(super) fn join(&mut self, entry: &Entry, part: &mut StepPart) -> Option<Operator> {
+        let fields = self.fields(&entry.node, entry.name_span, &fields::JOIN)?;
+        let with = self.exactly_one(&fields, entry.name_span, &["stream", "table", "model"])?;
+        let named = fields.require(self, with)?;
+        let kind = match fields.get("type") {
+            Some(node) => self.join_type(node),
+            None => Some(JoinType::Inner),
+        };
+        let join = match with {
+            "stream" => self.stream_join(&fields, entry.name_span, (named, kind), part).map(Join::Stream),
+            "table" => self.table_join(&fields, named, kind, part).map(Join::Table),
+            _ => self.model_join(&fields, named, kind, part).map(Join::Model),
+        };
+        join.map(Operator::Join)
+    }
+
+    fn join_type(&mut self, node: &Node) -> Option<JoinType> {
+        self.parsed(node, "one of inner, left and outer", |text| match text {
+            "inner" => Ok(JoinType::Inner),
+            "left" => Ok(JoinType::Left),
+            "outer" => Ok(JoinType::Outer),
+            _ => Err("unknown".to_owned()),
+        })
+    }
+
+    fn stream_join(
+        &mut self,
+        fields: &Fields<'_>,
+        place: Span,
+        (named, kind): (&Node, Option<JoinType>),
+        part: &mut StepPart,
+    ) -> Option<StreamJoin> {
+        let fits = self.only_with(fields, "stream", &["by", "view"]);
+        let stream = self.name(named, "a topic", TopicName::new);
+        part.inputs.extend(stream.clone());
+        let around = self.around(fields, place);
+        let grace = self.optional_duration(fields, "grace");
+        let late = self.late(fields, part);
+        let put = self.place(fields, || Join::default_place(stream.as_ref()?.value.as_str()));
+        let (before, after) = around?;
+        let grace = grace?.unwrap_or_default();
+        fits.then_some(StreamJoin {
+            stream: stream?.value,
+            kind: kind?,
+            before,
+            after,
+            grace,
+            place: put?,
+            late: late?,
+        })
+    }
+
+    /// How far before and after an event another one may be.
+    fn around(&mut self, fields: &Fields<'_>, place: Span) -> Option<(Duration, Duration)> {
+        if let Some(node) = fields.get("within") {
+            let fits = self.only_with(fields, "within", &["before", "after"]);
+            return self.duration(node).filter(|_| fits).map(|within| (within, within));
+        }
+        let (before, after) = (self.optional_duration(fields, "before")?, self.optional_duration(fields, "after")?);
+        if before.is_none() && after.is_none() {
+            let message = "a join of streams without a time would keep every event for ever";
+            self.report(
+                Diagnostic::error(codes::UNBOUNDED, place, message)
+                    .note("without `within`")
+                    .help("say how far apart two events may be: `within: 10m`, or `before:` and `after:`; for the newest event of the other side write `table:`"),
+            );
+            return None;
+        }
+        Some((before.unwrap_or_default(), after.unwrap_or_default()))
+    }
+
+    fn table_join(
+        &mut self,
+        fields: &Fields<'_>,
+        named: &Node,
+        kind: Option<JoinType>,
+        part: &mut StepPart,
+    ) -> Option<TableJoin> {
+        let fits = self.only_with(fields, "table", &["by", "within", "before", "after", "grace", "late"]);
+        let table = self.name(named, "a topic", TopicName::new);
+        part.inputs.extend(table.clone());
+        let view = self.view(fields);
+        let place = self.place(fields, || Join::default_place(table.as_ref()?.value.as_str()));
+        fits.then_some(TableJoin { table: table?.value, kind: kind?, place: place?, view: view? })
+    }
+
+    fn model_join(
+        &mut self,
+        fields: &Fields<'_>,
+        named: &Node,
+        kind: Option<JoinType>,
+        part: &mut StepPart,
+    ) -> Option<ModelJoin> {
+        let fits = self.only_with(fields, "model", &["within", "before", "after", "grace", "late", "view"]);
+        let model = self.name(named, "a model", ModelName::new);
+        part.models.extend(model.clone());
+        let key = fields.require(self, "by").and_then(|node| self.expression(node));
+        let place = self.place(fields, || Join::default_place(model.as_ref()?.value.as_str()));
+        let entry = SnapshotModel { model: model?.value, key: key?, place: place? };
+        fits.then_some(ModelJoin { entry, kind: kind? })
+    }
+
+    pub(super) fn table(&mut self, entry: &Entry) -> Option<Operator> {
+        let node = match &entry.node.value {
+            Value::Mapping(_) => self.fields(&entry.node, entry.name_span, &fields::TABLE)?.require(self, "view")?,
+            _ => &entry.node,
+        };
+        self.name(node, "a view", ViewName::new).map(|view| Operator::Table(Table { view: view.value }))
+    }
+
     fn ending(&mut self, fields: &Fields<'_>, place: Span) -> Option<Ending> {
         let word = self.exactly_one(fields, place, &["then", "absent"])?;
         let condition = fields.get(word).and_then(|node| self.expression(node));
@@ -52,11 +166,7 @@ impl Reader<'_> {
         if word == "then" {
             return Some(Ending::Then { condition: condition?, place: place? });
         }
-        if let Some(entry) = fields.entry("as") {
-            let message = "`absent` puts nothing into the event, so there is no place for it";
-            self.report(
-                Diagnostic::error(codes::STEP_FIELDS, entry.name_span, message).note("not here").help("drop the `as`"),
-            );
+        if !self.only_with(fields, "absent", &["as"]) {
             return None;
         }
         Some(Ending::Absent { condition: condition? })
@@ -102,7 +212,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn duration(&mut self, node: &crate::yaml::Node) -> Option<Duration> {
+    pub(super) fn duration(&mut self, node: &Node) -> Option<Duration> {
         self.parsed(node, unit::DURATION, unit::duration)
     }
 
@@ -120,5 +230,25 @@ impl Reader<'_> {
         let late = self.sink(entry)?;
         part.outputs.extend(late.topics);
         Some(Some(late.sink))
+    }
+
+    /// What the state is read as; `None` when it is given and has a mistake.
+    pub(super) fn view(&mut self, fields: &Fields<'_>) -> Option<Option<ViewName>> {
+        match fields.get("view") {
+            Some(node) => self.name(node, "a view", ViewName::new).map(|view| Some(view.value)),
+            None => Some(None),
+        }
+    }
+
+    /// Reports fields that mean nothing beside `word`; false when there are some.
+    pub(super) fn only_with(&mut self, fields: &Fields<'_>, word: &str, strangers: &[&str]) -> bool {
+        let given: Vec<_> = strangers.iter().filter_map(|name| fields.entry(name)).collect();
+        for entry in &given {
+            let message = format!("`{}` means nothing beside `{word}`", entry.name);
+            self.report(
+                Diagnostic::error(codes::STEP_FIELDS, entry.name_span, message).note("not here").help("leave it out"),
+            );
+        }
+        given.is_empty()
     }
 }

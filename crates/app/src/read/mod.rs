@@ -7,6 +7,7 @@ mod expression;
 mod fragment;
 mod joins;
 mod model;
+mod monitor;
 mod operator;
 mod pipeline;
 mod reader;

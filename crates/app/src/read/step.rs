@@ -70,6 +70,10 @@ const VERBS: &[&str] = &[
     "peek",
     "deduplicate",
     "sequence",
+    "join",
+    "table",
+    "identify",
+    "monitor",
     "use",
 ];
 
@@ -165,6 +169,10 @@ impl Reader<'_> {
             "peek" => self.expression(node).map(|value| Operator::Peek(peek::Peek { value })),
             "deduplicate" => self.deduplicate(entry, part),
             "sequence" => self.sequence(entry, part),
+            "join" => self.join(entry, part),
+            "table" => self.table(entry),
+            "identify" => self.identify(entry),
+            "monitor" => self.monitor(entry, part),
             "count" | "aggregate" | "reduce" | "fold" | "cogroup" => {
                 self.aggregate(verb, entry, part).map(|aggregate| Operator::Aggregate(Box::new(aggregate)))
             }

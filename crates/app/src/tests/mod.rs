@@ -3,6 +3,7 @@
 mod arbitrary;
 mod documents;
 mod files;
+mod joins;
 mod loads;
 mod mistakes;
 mod rendering;

@@ -2,6 +2,7 @@
 //! the shape of the data or the key. Then the entity may belong to another partition, and its model cannot live in the task.
 
 use riverrun_topology::document::Path;
+use riverrun_topology::operators::join::Join;
 use riverrun_topology::operators::sequence::Ending;
 use riverrun_topology::{Expression, Model, Operator, Pipeline, Step};
 
@@ -34,6 +35,19 @@ impl<'p> Changed<'p> {
                 self.fields.extend(snapshot.models.iter().map(|entry| &entry.place));
                 return untouched;
             }
+            Operator::Join(Join::Model(join)) => {
+                let untouched = join.entry.model != model.name || !self.touches(&join.entry.key);
+                self.fields.push(&join.entry.place);
+                return untouched;
+            }
+            // What comes out may have been made of another event than the one that came in.
+            Operator::Join(Join::Stream(_) | Join::Table(_)) => self.data = true,
+            Operator::Monitor(_) => self.data = true,
+            Operator::Identify(identify) => {
+                self.fields.push(&identify.place);
+                self.key = true;
+            }
+            Operator::Table(_) => {}
             Operator::Set(set) => self.fields.extend(set.fields.iter().map(|(path, _)| path)),
             Operator::Remove(remove) => self.fields.extend(&remove.fields),
             Operator::Rename(rename) => self.fields.extend(rename.fields.iter().flat_map(|(from, to)| [from, to])),

@@ -15,7 +15,7 @@ use riverrun_event::{AppName, ModelName, NameError, PipelineName, TopicName};
 
 pub use aggregates::Aggregated;
 pub use branch::BranchBuilder;
-pub use joins::Waiting;
+pub use joins::Keeping;
 pub use pipeline::PipelineBuilder;
 pub use repartition::Repartitioned;
 pub use steps::{OfMerge, OfPipeline, OfWay, StepsBuilder};

@@ -15,7 +15,7 @@ use crate::placement::{Arriving, Need};
 use crate::sink::Sink;
 use crate::topology::TopologyError;
 
-use super::{Findings, listed};
+use super::Findings;
 
 /// The walk through one pipeline.
 struct Walk<'p> {
@@ -83,7 +83,7 @@ impl Findings<'_> {
                 let first = arriving.merging(self.topology, &merge.from);
                 return arriving.and(self.steps(walk, &format!("{place}.merge"), &merge.steps, first));
             }
-            operator => self.joining(place, operator),
+            operator => self.joining(place, operator, &walk.inputs),
         }
         let place = format!("{place}.{}", step.operator.verb());
         if step.operator.is_keyed() {
@@ -141,11 +141,7 @@ impl Findings<'_> {
 
     fn snapshot(&mut self, place: &str, snapshot: &Snapshot) {
         for entry in &snapshot.models {
-            if !self.topology.models.contains_key(&entry.model) {
-                let known = listed(self.topology.models.keys());
-                let message = format!("there is no model {}; declared are {known}", entry.model);
-                self.refuse(format!("{place}.snapshot"), message);
-            }
+            self.known_model(&format!("{place}.snapshot"), entry);
         }
     }
 

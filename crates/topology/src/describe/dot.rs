@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::operators::Operator;
 use crate::operators::branch::Branch;
+use crate::operators::join::Join;
 use crate::pipeline::{Pipeline, Step};
 use crate::sink::Sink;
 use crate::topology::Topology;
@@ -151,7 +152,8 @@ fn split(steps: &[Step]) -> (&[Step], &[Step]) {
 /// The models that steps look up, each once.
 fn models(steps: &[Step]) -> BTreeSet<&str> {
     let snapshots = steps.iter().filter_map(|step| match &step.operator {
-        Operator::Snapshot(snapshot) => Some(&snapshot.models),
+        Operator::Snapshot(snapshot) => Some(snapshot.models.as_slice()),
+        Operator::Join(Join::Model(join)) => Some(std::slice::from_ref(&join.entry)),
         _ => None,
     });
     snapshots.flatten().map(|entry| entry.model.as_str()).collect()

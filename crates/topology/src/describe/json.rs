@@ -164,5 +164,9 @@ fn operator(operator: &Operator) -> Value {
             "late": sink(deduplicate.late.as_ref()),
         }),
         Operator::Sequence(sequence) => joins::sequence_json(sequence),
+        Operator::Join(join) => joins::join_json(join),
+        Operator::Table(table) => json!({ "view": table.view.as_str() }),
+        Operator::Identify(identify) => joins::identify_json(identify),
+        Operator::Monitor(monitor) => joins::monitor_json(monitor),
     }
 }

@@ -72,6 +72,10 @@ fn parts(operator: &Operator) -> Vec<String> {
             vec![format!("{} {window}", deduplicate.by.source())]
         }
         Operator::Sequence(sequence) => joins::sequence(sequence),
+        Operator::Join(join) => vec![joins::join(join)],
+        Operator::Table(table) => vec![format!("as {}", table.view)],
+        Operator::Identify(identify) => vec![joins::identify(identify)],
+        Operator::Monitor(monitor) => vec![joins::monitor(monitor)],
     }
 }
 

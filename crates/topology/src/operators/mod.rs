@@ -6,9 +6,12 @@ pub mod deduplicate;
 pub mod filter;
 pub mod flat_map;
 pub mod group_by;
+pub mod identify;
+pub mod join;
 mod keyed;
 pub mod map;
 pub mod merge;
+pub mod monitor;
 pub mod pair;
 pub mod peek;
 pub mod remove;
@@ -18,6 +21,7 @@ pub mod select_key;
 pub mod sequence;
 pub mod set;
 pub mod snapshot;
+pub mod table;
 pub mod transform;
 mod waiting;
 
@@ -30,7 +34,7 @@ use riverrun_event::{OperatorName, TopicName, ViewName};
 use crate::context::{EventError, Flow, StepContext, StepError};
 use crate::document::Path;
 use crate::draft::{DataError, Draft};
-use crate::expression::EvaluationError;
+use crate::expression::{EvaluationError, Expression};
 use crate::sink::Sink;
 use crate::timers::Timer;
 use crate::view::ViewRow;
@@ -74,6 +78,14 @@ pub enum Operator {
     Deduplicate(deduplicate::Deduplicate),
     /// Finds events that follow one another, or one that is not followed.
     Sequence(sequence::Sequence),
+    /// Brings events together with those of another topic, or with a model.
+    Join(join::Join),
+    /// Keeps the newest event of each key.
+    Table(table::Table),
+    /// Finds the entity an event belongs to.
+    Identify(identify::Identify),
+    /// Says when a condition over the events of a key begins to hold, and when it ends.
+    Monitor(monitor::Monitor),
 }
 
 impl Operator {
@@ -98,6 +110,10 @@ impl Operator {
             Self::Aggregate(aggregate) => aggregate.method.verb(),
             Self::Deduplicate(_) => "deduplicate",
             Self::Sequence(_) => "sequence",
+            Self::Join(_) => "join",
+            Self::Table(_) => "table",
+            Self::Identify(_) => "identify",
+            Self::Monitor(_) => "monitor",
         }
     }
 
@@ -138,6 +154,10 @@ impl Operator {
             Self::Aggregate(aggregate) => aggregate.apply(name, draft, context),
             Self::Deduplicate(deduplicate) => deduplicate.apply(name, draft, context),
             Self::Sequence(sequence) => sequence.apply(name, draft, context),
+            Self::Join(join) => join.apply(name, draft, context),
+            Self::Table(table) => table.apply(name, draft, context),
+            Self::Identify(identify) => identify.apply(name, draft, context),
+            Self::Monitor(monitor) => monitor.apply(name, draft, context),
         }
     }
 }
@@ -151,7 +171,18 @@ impl Operator {
                 transform.transformer.as_ref().is_some_and(|transformer| transformer.is_keyed())
             }
             Self::Aggregate(_) | Self::Deduplicate(_) | Self::Sequence(_) => true,
+            Self::Table(_) | Self::Identify(_) | Self::Monitor(_) => true,
+            Self::Join(join) => join.is_keyed(),
             _ => false,
+        }
+    }
+
+    /// What events have to be keyed and placed by that come to it, where that is not the key they have.
+    #[must_use]
+    pub fn placed_by(&self) -> Option<&Expression> {
+        match self {
+            Self::Identify(identify) => identify.placed_by(),
+            _ => None,
         }
     }
 
@@ -160,6 +191,7 @@ impl Operator {
     pub fn further_inputs(&self) -> Vec<&TopicName> {
         match self {
             Self::Aggregate(aggregate) => aggregate.further_inputs(),
+            Self::Join(join) => join.topic().into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -171,6 +203,8 @@ impl Operator {
             Self::Aggregate(aggregate) => aggregate.options.late.as_ref(),
             Self::Deduplicate(deduplicate) => deduplicate.late.as_ref(),
             Self::Sequence(sequence) => sequence.late.as_ref(),
+            Self::Join(join) => join.late(),
+            Self::Monitor(monitor) => monitor.late.as_ref(),
             _ => None,
         }
     }
@@ -180,6 +214,9 @@ impl Operator {
     pub fn view(&self) -> Option<&ViewName> {
         match self {
             Self::Aggregate(aggregate) => aggregate.options.view.as_ref(),
+            Self::Join(join) => join.view(),
+            Self::Table(table) => Some(&table.view),
+            Self::Monitor(monitor) => monitor.view.as_ref(),
             _ => None,
         }
     }
@@ -191,6 +228,9 @@ impl Operator {
     pub fn view_row(&self, row_key: &[u8], value: &Bytes) -> Result<Option<ViewRow>, StepError> {
         match self {
             Self::Aggregate(aggregate) => aggregate.view_row(row_key, value),
+            Self::Join(join) => join.view_row(row_key, value),
+            Self::Table(_) => table::Table::view_row(row_key, value),
+            Self::Monitor(_) => monitor::Monitor::view_row(row_key, value),
             _ => Ok(None),
         }
     }
@@ -210,6 +250,8 @@ impl Operator {
             Self::Deduplicate(_) => Ok(deduplicate::Deduplicate::fire(name, timer, context)),
             Self::Sequence(sequence) => sequence.fire(name, timer, context),
             Self::Transform(transform) => transform.fire(name, timer, context),
+            Self::Join(join) => join.fire(name, timer, context),
+            Self::Monitor(monitor) => monitor.fire(name, timer, context),
             _ => Ok(Vec::new()),
         }
     }

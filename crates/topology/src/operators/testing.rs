@@ -80,6 +80,11 @@ impl World {
         self.timers = Timers::default();
     }
 
+    /// Lets the next event come from the record of the last one.
+    pub(crate) fn records_again(&mut self) {
+        self.records -= 1;
+    }
+
     /// Moves the wall clock to a second while nothing comes in; gives what timers emit then.
     pub(crate) fn wait_until(&mut self, operator: &Operator, seconds: i64) -> Vec<String> {
         let clocks = self.clocks.get_or_insert(Clocks::START);

@@ -19,7 +19,8 @@ pub trait Transform: Send + Sync + 'static {
     type Input: DeserializeOwned;
     /// The data of the events it gives.
     type Output: Serialize;
-    /// What it keeps per key, as JSON; `()` for nothing. It starts from the default.
+    /// What it keeps per key, as JSON; `()` for nothing. It starts from the default, and a key whose state is the default
+    /// again takes no room.
     type State: Serialize + DeserializeOwned + Default + 'static;
 
     /// Transforms one event into any number of events.
@@ -151,7 +152,8 @@ impl<T: Transform> Typed<T> {
         if self.is_keyed() {
             let bytes = serde_json::to_vec(&held).map_err(|error| refused(format!("the state: {error}")))?;
             if state.get().is_none_or(|before| before[..] != bytes[..]) {
-                state.put(Some(Bytes::from(bytes)));
+                let is_default = serde_json::to_vec(&T::State::default()).is_ok_and(|default| default == bytes);
+                state.put((!is_default).then(|| Bytes::from(bytes)));
             }
         }
         for (clock, time, is_set) in emitted.timers {
@@ -159,5 +161,37 @@ impl<T: Transform> Typed<T> {
         }
         outputs.append(&mut emitted.events);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Adds what comes to what is kept.
+    struct Adding;
+
+    impl Transform for Adding {
+        type Input = i64;
+        type Output = i64;
+        type State = i64;
+
+        fn transform(&self, event: Event<i64>, sum: &mut i64, _: &mut Outputs<i64>) -> Result<(), Error> {
+            *sum += event.data;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn state_that_is_the_default_again_is_deleted() {
+        let mut kept = None;
+        for (number, expected) in [(0, None), (5, Some("5")), (-5, None), (7, Some("7"))] {
+            let event = Event::new("number", number).to_wire().unwrap();
+            let mut state = TransformerState::new(kept.as_ref());
+            Typed(Adding).transform(&event, &mut state, &mut Vec::new()).unwrap();
+            let left = state.get().cloned();
+            assert_eq!(left.as_deref(), expected.map(str::as_bytes), "after {number}");
+            kept = left;
+        }
     }
 }

@@ -137,7 +137,9 @@ impl Inserting<'_> {
     /// The steps with what is inserted, and what comes to their end.
     fn steps(&self, steps: &[Step], mut arriving: Arriving) -> (Vec<Step>, Arriving) {
         let mut placed: Vec<Step> = Vec::with_capacity(steps.len());
-        for step in steps {
+        let was_inserted =
+            |step: &&Step| matches!(&step.operator, Operator::Repartition(repartition) if repartition.is_inserted);
+        for step in steps.iter().filter(|step| !was_inserted(step)) {
             let mut step = step.clone();
             match &mut step.operator {
                 Operator::Branch(branch) => arriving = self.branch(branch, arriving),

@@ -63,7 +63,8 @@ impl Topology {
         Self { app, topics: BTreeMap::new(), models: BTreeMap::new(), pipelines: BTreeMap::new() }
     }
 
-    /// Registers a transformer wherever the topology names it; false when it is named nowhere.
+    /// Registers a transformer wherever the topology names it; false when it is named nowhere. Only now it is known whether it
+    /// keeps state per key, so the repartitions that it needs are inserted now.
     pub fn register(&mut self, name: &str, transformer: &Arc<dyn Transformer>) -> bool {
         let mut used = false;
         let mut register = |operator: &mut Operator| {
@@ -75,6 +76,7 @@ impl Topology {
             }
         };
         self.pipelines.values_mut().for_each(|pipeline| pipeline.each_step_mut(&mut register));
+        self.insert_repartitions();
         used
     }
 
@@ -94,8 +96,8 @@ impl Topology {
         used
     }
 
-    /// Inserts a repartition wherever a keyed step would not find all events of a key in one task. Doing it again changes
-    /// nothing; the builder and the app file do it once the topology has passed its check.
+    /// Inserts a repartition wherever a keyed step would not find all events of a key in one task, in the place of those that
+    /// were inserted before. The builder and the app file do it once the topology has passed its check.
     pub fn insert_repartitions(&mut self) {
         placement::insert_repartitions(self);
     }

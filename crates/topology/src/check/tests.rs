@@ -244,6 +244,17 @@ fn check_inserted(declare: impl FnOnce(PipelineBuilder<'_>) -> PipelineBuilder<'
     assert_eq!(names(&topology), expected);
     topology.insert_repartitions();
     assert_eq!(names(&topology), expected, "inserted once more");
+    let mut transformers = Vec::new();
+    let mut unregister = |operator: &mut Operator| {
+        if let Operator::Transform(transform) = operator {
+            transformers.push((transform.transformer_name.clone(), transform.transformer.take().unwrap()));
+        }
+    };
+    topology.pipelines.values_mut().for_each(|pipeline| pipeline.each_step_mut(&mut unregister));
+    for (name, transformer) in transformers.iter().rev() {
+        topology.register(name, transformer);
+    }
+    assert_eq!(names(&topology), expected, "inserted as the transformers were registered, the last one first");
 }
 
 #[test]

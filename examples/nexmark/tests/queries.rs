@@ -4,12 +4,21 @@
 mod batch;
 mod harness;
 
-use harness::{Result, check};
+use std::collections::HashMap;
+
+use harness::{Result, check, compare, run};
+use riverrun_nexmark::events::{Entry, Options, generate};
 use serde_json::Value;
 
 /// The data of every result.
 fn data(results: Vec<Result>) -> Vec<Value> {
     results.into_iter().map(|result| result.data).collect()
+}
+
+/// The data of the last result of each key.
+fn last_data(results: Vec<Result>) -> Vec<Value> {
+    let last = results.into_iter().map(|result| (result.key().cloned(), result.data));
+    last.collect::<HashMap<_, _>>().into_values().collect()
 }
 
 #[test]
@@ -25,4 +34,53 @@ fn q1_converts_prices() {
 #[test]
 fn q2_selects_auctions() {
     check("q2", batch::q2, data);
+}
+
+#[test]
+fn q4_averages_closing_prices_by_category() {
+    check("q4", batch::q4, last_data);
+}
+
+#[test]
+fn q5_finds_the_auctions_with_the_most_bids() {
+    check("q5", batch::q5, sorted_auctions);
+}
+
+/// Auctions with as many bids are in the order in which their partitions had counted them.
+fn sorted_auctions(results: Vec<Result>) -> Vec<Value> {
+    let mut results = data(results);
+    for result in &mut results {
+        result["auctions"].as_array_mut().unwrap().sort_by_key(|auction| auction.to_string());
+    }
+    results
+}
+
+#[test]
+fn q6_averages_the_last_ten_closing_prices_by_seller() {
+    check("q6", batch::q6, last_data);
+}
+
+#[test]
+fn q7_finds_the_highest_bid() {
+    check("q7", batch::q7, data);
+}
+
+#[test]
+fn q7_gives_what_came_too_late_to_its_place() {
+    let entries: Vec<Entry> = generate(Options { disorder: 400, ..Options::default() }).collect();
+    let (expected, late) = batch::q7_in_time(&entries);
+    assert!(late.len() > 10 && late.len() < entries.len() / 2, "{} of these are late", late.len());
+    let ran = run("q7", &entries, 83);
+    compare("q7", expected, data(ran.results));
+    compare("q7-late", late, data(ran.late));
+}
+
+#[test]
+fn q11_counts_bids_in_sessions() {
+    check("q11", batch::q11, data);
+}
+
+#[test]
+fn q12_counts_bids_by_the_clock_of_whoever_accepted_them() {
+    check("q12", batch::q12, data);
 }

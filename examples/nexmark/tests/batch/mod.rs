@@ -1,7 +1,15 @@
 //! What the queries must give, computed in one go from all events: plain loops over vectors and maps, no code of the product.
+//!
+//! Times are milliseconds since 1970 throughout. A window is its start and end, as the results show them.
 
-use riverrun_nexmark::events::{Bid, Data, Entry};
+mod closing;
+mod windows;
+
+use riverrun_nexmark::events::{Auction, Bid, Data, Entry};
 use serde_json::{Value, json};
+
+pub(crate) use closing::{q4, q6};
+pub(crate) use windows::{q5, q7, q7_in_time, q11, q12};
 
 /// Every bid, as it is.
 pub(crate) fn q0(entries: &[Entry]) -> Vec<Value> {
@@ -27,6 +35,13 @@ pub(crate) fn q2(entries: &[Entry]) -> Vec<Value> {
 fn bids(entries: &[Entry]) -> impl Iterator<Item = &Bid> {
     entries.iter().filter_map(|entry| match &entry.data {
         Data::Bid(bid) => Some(bid),
+        _ => None,
+    })
+}
+
+fn auctions(entries: &[Entry]) -> impl Iterator<Item = &Auction> {
+    entries.iter().filter_map(|entry| match &entry.data {
+        Data::Auction(auction) => Some(auction),
         _ => None,
     })
 }

@@ -136,7 +136,7 @@ struct Inserting<'t> {
 impl Inserting<'_> {
     /// The steps with what is inserted, and what comes to their end.
     fn steps(&self, steps: &[Step], mut arriving: Arriving) -> (Vec<Step>, Arriving) {
-        let mut placed: Vec<Step> = Vec::with_capacity(steps.len());
+        let mut placed = Vec::with_capacity(steps.len());
         let was_inserted =
             |step: &&Step| matches!(&step.operator, Operator::Repartition(repartition) if repartition.is_inserted);
         for step in steps.iter().filter(|step| !was_inserted(step)) {
@@ -150,10 +150,7 @@ impl Inserting<'_> {
                     arriving = arriving.and(last);
                 }
                 operator => {
-                    let is_placed =
-                        placed.last().is_some_and(|last| last.name == OperatorName::repartition_of(&step.name));
                     if operator.is_keyed()
-                        && !is_placed
                         && let Need::Repartition(partitions) = arriving.need(self.topology, self.pipeline, operator)
                     {
                         let inserted = self.inserted(&step.name, partitions, operator.placed_by());

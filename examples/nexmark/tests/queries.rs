@@ -76,6 +76,11 @@ fn q7_gives_what_came_too_late_to_its_place() {
 }
 
 #[test]
+fn q8_finds_who_sells_at_once() {
+    check("q8", batch::q8, data);
+}
+
+#[test]
 fn q11_counts_bids_in_sessions() {
     check("q11", batch::q11, data);
 }

@@ -3,12 +3,14 @@
 //! Times are milliseconds since 1970 throughout. A window is its start and end, as the results show them.
 
 mod closing;
+mod joining;
 mod windows;
 
-use riverrun_nexmark::events::{Auction, Bid, Data, Entry};
+use riverrun_nexmark::events::{Auction, Bid, Data, Entry, Person};
 use serde_json::{Value, json};
 
 pub(crate) use closing::{q4, q6};
+pub(crate) use joining::q8;
 pub(crate) use windows::{q5, q7, q7_in_time, q11, q12};
 
 /// Every bid, as it is.
@@ -42,6 +44,13 @@ fn bids(entries: &[Entry]) -> impl Iterator<Item = &Bid> {
 fn auctions(entries: &[Entry]) -> impl Iterator<Item = &Auction> {
     entries.iter().filter_map(|entry| match &entry.data {
         Data::Auction(auction) => Some(auction),
+        _ => None,
+    })
+}
+
+fn persons(entries: &[Entry]) -> impl Iterator<Item = &Person> {
+    entries.iter().filter_map(|entry| match &entry.data {
+        Data::Person(person) => Some(person),
         _ => None,
     })
 }

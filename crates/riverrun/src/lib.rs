@@ -25,4 +25,4 @@ pub use riverrun_log_local::{Loss, VerifyError, VerifyReport, verify};
 pub use riverrun_runtime::StartError;
 /// A stream graph as data: what [`Topology`] is made of.
 pub use riverrun_topology as topology;
-pub use riverrun_topology::{Clock, Topology, TopologyError, TransformerTimer};
+pub use riverrun_topology::{Clock, Topology, TopologyError, TransformerTimer, Window};

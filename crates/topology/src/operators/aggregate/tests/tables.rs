@@ -211,6 +211,26 @@ fn results_come_at_most_every_so_often() {
 }
 
 #[test]
+fn results_without_windows_can_be_bounded_too() {
+    let operator = counting(None, Emit::Every(seconds(10)));
+    let mut world = check(
+        &operator,
+        &[
+            (0, "a", r#"{"n":1}"#, &[r#"a {"n":1,"sum":1}"#]),
+            (3, "a", r#"{"n":2}"#, &[]),
+            (4, "b", r#"{"n":4}"#, &[r#"b {"n":1,"sum":4}"#]),
+            (12, "b", "{}", &[r#"a {"n":2,"sum":3}"#]),
+            (13, "a", r#"{"n":8}"#, &[]),
+        ],
+    );
+    // That of a came when the wall clock said 12, so the next comes at 22.
+    assert_eq!(world.wait_until(&operator, 21), [r#"b {"n":2,"sum":4}"#]);
+    assert_eq!(world.wait_until(&operator, 22), [r#"a {"n":3,"sum":11}"#]);
+    assert_eq!(world.wait_until(&operator, 99), Vec::<String>::new());
+    assert_eq!(world.rows(), 2);
+}
+
+#[test]
 fn windows_may_go_by_the_time_of_acceptance() {
     let window = Window::tumbling(seconds(10)).by_accept_time();
     let operator = counting(window, Emit::Close);

@@ -1,4 +1,4 @@
-//! Every example of a step in docs/app-file.md runs, and gives what it says.
+//! Every example of a step in docs/app-file.md and of the guide docs/operators.md runs, and gives what it says.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by failing")]
 
 use std::collections::BTreeMap;
@@ -8,11 +8,16 @@ use riverrun::{App, Event, Key, Time};
 use serde_json::Value;
 
 const REFERENCE: &str = include_str!("../../../docs/app-file.md");
+const GUIDE: &str = include_str!("../../../docs/operators.md");
+
+/// The examples of the reference.
+fn examples() -> impl Iterator<Item = (&'static str, &'static str)> {
+    examples_of(REFERENCE.split_once("\n## Every step by example\n").unwrap().1)
+}
 
 /// The app file and the lines of events behind it, of each example.
-fn examples() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let (_, examples) = REFERENCE.split_once("\n## Every step by example\n").unwrap();
-    examples.split("```yaml\n").skip(1).map(|example| {
+fn examples_of(page: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    page.split("```yaml\n").skip(1).map(|example| {
         let (file, behind) = example.split_once("```\n").unwrap();
         let (_, events) = behind.split_once("```text\n").unwrap();
         (file, events.split_once("```\n").unwrap().0)
@@ -89,6 +94,12 @@ fn settle(driver: &mut Driver, topics: Vec<String>, found: &mut Held) {
 fn every_example_gives_what_it_says() {
     let count = examples().inspect(|(file, events)| check(file, events)).count();
     assert!(count >= 11, "{count} examples were found");
+}
+
+#[test]
+fn every_example_of_the_guide_gives_what_it_says() {
+    let count = examples_of(GUIDE).inspect(|(file, events)| check(file, events)).count();
+    assert!(count >= 3, "{count} examples were found");
 }
 
 #[test]

@@ -69,6 +69,11 @@ impl Attributes {
         }
     }
 
+    /// Removes an attribute that Riverrun itself wrote.
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| &**known != name);
+    }
+
     /// The value of `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

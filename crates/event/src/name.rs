@@ -168,6 +168,12 @@ impl OperatorName {
         Self("_clocks".into())
     }
 
+    /// A part of a step that is laid out as several.
+    #[must_use]
+    pub fn part_of(step: &Self, part: &str) -> Self {
+        Self(format!("{step}.{part}").into())
+    }
+
     /// The repartition that is inserted before `step`.
     #[must_use]
     pub fn repartition_of(step: &Self) -> Self {

@@ -11,6 +11,7 @@ use riverrun_event::{OperatorName, TopicName};
 use crate::expression::Expression;
 use crate::operators::Operator;
 use crate::operators::branch::Branch;
+use crate::operators::join::{Join, Stage};
 use crate::operators::repartition::{Partitioner, Repartition};
 use crate::pipeline::{Pipeline, Step};
 use crate::topology::Topology;
@@ -68,6 +69,7 @@ impl Arriving {
     pub(crate) fn behind(self, topology: &Topology, pipeline: &Pipeline, step: &Step) -> Self {
         match &step.operator {
             Operator::SelectKey(_) | Operator::Identify(_) => Self { rekeyed: true, ..self },
+            Operator::Join(join) if join.changes_key() => Self { rekeyed: true, ..self },
             Operator::GroupBy(group_by) => Self { rekeyed: self.rekeyed || !group_by.keeps_key(), ..self },
             Operator::Repartition(repartition) => {
                 let partitions = repartition.partitions.unwrap_or_else(|| topology.task_count(pipeline));
@@ -90,6 +92,10 @@ impl Arriving {
     pub(crate) fn need(&self, topology: &Topology, pipeline: &Pipeline, operator: &Operator) -> Need {
         if operator.placed_by().is_some() {
             return Need::Repartition(None);
+        }
+        // Its parts need what it does not.
+        if matches!(operator, Operator::Join(Join::Foreign(join)) if join.stage == Stage::Whole) {
+            return Need::Nothing;
         }
         let counted = |topic: &TopicName| Some((topic.clone(), topology.topics.get(topic)?.partitions));
         let further: Vec<(TopicName, u32)> = operator.further_inputs().into_iter().filter_map(counted).collect();
@@ -128,6 +134,20 @@ pub(crate) fn insert_repartitions(topology: &mut Topology) {
     }
 }
 
+/// A join by a foreign key as its parts; any other step as it is.
+fn laid_out(step: &Step) -> Vec<Step> {
+    let Operator::Join(Join::Foreign(join)) = &step.operator else { return vec![step.clone()] };
+    if join.stage != Stage::Whole {
+        return vec![step.clone()];
+    }
+    let part = |name, stage| Step { name, operator: Operator::Join(Join::Foreign(join.at(stage))) };
+    vec![
+        part(OperatorName::part_of(&step.name, "left"), Stage::Left),
+        part(step.name.clone(), Stage::Right),
+        part(OperatorName::part_of(&step.name, "result"), Stage::Result),
+    ]
+}
+
 struct Inserting<'t> {
     topology: &'t Topology,
     pipeline: &'t Pipeline,
@@ -139,8 +159,7 @@ impl Inserting<'_> {
         let mut placed = Vec::with_capacity(steps.len());
         let was_inserted =
             |step: &&Step| matches!(&step.operator, Operator::Repartition(repartition) if repartition.is_inserted);
-        for step in steps.iter().filter(|step| !was_inserted(step)) {
-            let mut step = step.clone();
+        for mut step in steps.iter().filter(|step| !was_inserted(step)).flat_map(laid_out) {
             match &mut step.operator {
                 Operator::Branch(branch) => arriving = self.branch(branch, arriving),
                 Operator::Merge(merge) => {

@@ -107,7 +107,13 @@ pub(crate) static JOIN: Section = Section {
             "A model that is asked for the state of an entity at the event's time.",
             "model: customer",
         ),
-        field("by", Takes::Expression, "required with `model`", "With `model`, the entity.", "by: data.customer_id"),
+        field(
+            "by",
+            Takes::Expression,
+            "required with `model`",
+            "With `model`, the entity. With `table`, the key of the row that the left event names (a foreign key); without it they have the same key.",
+            "by: data.customer_id",
+        ),
         field(
             "within",
             Takes::Duration(""),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use riverrun_event::{ModelName, TopicName, ViewName};
 use riverrun_topology::document::Path;
 use riverrun_topology::operators::deduplicate::Deduplicate;
-use riverrun_topology::operators::join::{Join, JoinType, ModelJoin, StreamJoin, TableJoin};
+use riverrun_topology::operators::join::{ForeignJoin, Join, JoinType, ModelJoin, Stage, StreamJoin, TableJoin};
 use riverrun_topology::operators::sequence::{Ending, Sequence};
 use riverrun_topology::operators::snapshot::SnapshotModel;
 use riverrun_topology::operators::table::Table;
@@ -59,6 +59,7 @@ impl Reader<'_> {
         };
         let join = match with {
             "stream" => self.stream_join(&fields, entry.name_span, (named, kind), part).map(Join::Stream),
+            "table" if fields.get("by").is_some() => self.foreign_join(&fields, named, kind, part).map(Join::Foreign),
             "table" => self.table_join(&fields, named, kind, part).map(Join::Table),
             _ => self.model_join(&fields, named, kind, part).map(Join::Model),
         };
@@ -127,12 +128,28 @@ impl Reader<'_> {
         kind: Option<JoinType>,
         part: &mut StepPart,
     ) -> Option<TableJoin> {
-        let fits = self.only_with(fields, "table", &["by", "within", "before", "after", "grace", "late"]);
+        let fits = self.only_with(fields, "table", &["within", "before", "after", "grace", "late"]);
         let table = self.name(named, "a topic", TopicName::new);
         part.inputs.extend(table.clone());
         let view = self.view(fields);
         let place = self.place(fields, || Join::default_place(table.as_ref()?.value.as_str()));
         fits.then_some(TableJoin { table: table?.value, kind: kind?, place: place?, view: view? })
+    }
+
+    fn foreign_join(
+        &mut self,
+        fields: &Fields<'_>,
+        named: &Node,
+        kind: Option<JoinType>,
+        part: &mut StepPart,
+    ) -> Option<ForeignJoin> {
+        let fits = self.only_with(fields, "by", &["within", "before", "after", "grace", "late", "view"]);
+        let table = self.name(named, "a topic", TopicName::new);
+        part.inputs.extend(table.clone());
+        let by = fields.get("by").and_then(|node| self.expression(node));
+        let place = self.place(fields, || Join::default_place(table.as_ref()?.value.as_str()));
+        let stage = Stage::Whole;
+        fits.then_some(ForeignJoin { table: table?.value, by: by?, kind: kind?, place: place?, stage })
     }
 
     fn model_join(

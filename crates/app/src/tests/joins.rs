@@ -14,6 +14,7 @@ topics:
   orders: { key: data.order }
   payments: { key: data.order }
   customers: { key: data.order }
+  shops: { key: data.id, partitions: 2 }
 models: { customer: { from: customers } }
 pipelines:
   all:
@@ -26,6 +27,7 @@ pipelines:
       - join: { stream: payments, before: 1m, after: 10m, type: outer, grace: 5s, late: late }
       - join: { model: customer, by: data.customer, as: data.known, type: left }
       - join: { table: customers, view: joined }
+      - join: { table: shops, by: data.shop, type: left }
       - monitor: { threshold: { value: data.v, below: 10, clear: 20 }, view: low }
       - monitor: { rate: { more_than: 5, within: 1m }, as: data.rate, late: late }
       - monitor: { absence: 5m }
@@ -41,6 +43,7 @@ fn built() -> Topology {
         .topic("orders", |topic| topic.key("data.order"))
         .topic("payments", |topic| topic.key("data.order"))
         .topic("customers", |topic| topic.key("data.order"))
+        .topic("shops", |topic| topic.key("data.id").partitions(2))
         .model("customer", "customers", |model| model)
         .pipeline("all", |pipeline| {
             pipeline
@@ -54,6 +57,7 @@ fn built() -> Topology {
                 })
                 .join_model("customer", "data.customer", JoinType::Left, |step| step.place("data.known"))
                 .join_table("customers", JoinType::Inner, |step| step.view("joined"))
+                .join_table_by("shops", "data.shop", JoinType::Left, |step| step)
                 .monitor_threshold("data.v", Direction::Below, "10", Some("20"), |step| step.view("low"))
                 .monitor_rate(5, minutes(1), |step| step.place("data.rate").late("late"))
                 .monitor_absence(minutes(5), |step| step)
@@ -82,6 +86,11 @@ fn the_file_and_the_builder_give_the_same_graph() {
         "outer payments from 1m before to 10m after, grace 5s as data.payments",
         "left model customer by data.customer as data.known",
         "inner table customers as data.customers",
+        "join-4.left",
+        "join-4.repartition",
+        "left table shops by data.shop, right side as data.shops",
+        "join-4.result.repartition",
+        "left table shops by data.shop, result as data.shops",
         "data.v below 10, clear at 20 as data.monitor",
         "more than 5 within 1m as data.rate",
         "no event for 5m as data.monitor",
@@ -120,6 +129,8 @@ fn fields_go_together() {
     check_step("join: { stream: u, within: 1m, by: data.x }", "by", "RR0036 `by` means nothing beside `stream`");
     check_step("join: { model: m }", "join", "RR0005 `by` is missing");
     check_step("join: { model: m, by: data.x, type: outer }", "outer", "RR0014 `inner` or `left`");
+    check_step("join: { table: u, by: data.x, type: outer }", "outer", "RR0014 `inner` or `left`");
+    check_step("join: { table: u, by: data.x, view: v }", "view", "RR0036 `view` means nothing beside `by`");
     check_step("join: { table: u, type: full }", "full", "RR0008 inner, left and outer");
     check_step("join: { table: v }", "v", "RR0011 there is no topic `v`");
     check_step("join: { table: t }", "join", "RR0014 t is named twice");

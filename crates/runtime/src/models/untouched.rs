@@ -41,7 +41,7 @@ impl<'p> Changed<'p> {
                 return untouched;
             }
             // What comes out may have been made of another event than the one that came in.
-            Operator::Join(Join::Stream(_) | Join::Table(_)) => self.data = true,
+            Operator::Join(Join::Stream(_) | Join::Table(_) | Join::Foreign(_)) => self.data = true,
             Operator::Monitor(_) => self.data = true,
             Operator::Identify(identify) => {
                 self.fields.push(&identify.place);

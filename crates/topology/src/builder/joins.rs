@@ -9,7 +9,7 @@ use crate::expression::Expression;
 use crate::operators::Operator;
 use crate::operators::deduplicate::Deduplicate;
 use crate::operators::identify::Identify;
-use crate::operators::join::{Join, JoinType, ModelJoin, StreamJoin, TableJoin};
+use crate::operators::join::{ForeignJoin, Join, JoinType, ModelJoin, Stage, StreamJoin, TableJoin};
 use crate::operators::monitor::{Absence, Condition, Direction, Monitor, Rate, Threshold};
 use crate::operators::sequence::{Ending, Sequence};
 use crate::operators::snapshot::SnapshotModel;
@@ -181,6 +181,23 @@ impl<O> StepsBuilder<'_, O> {
         let place = place.or_else(|| Join::default_place(topic));
         let join = table.zip(place).map(|(table, place)| TableJoin { table, kind, place, view });
         self.step(join.map(|join| Operator::Join(Join::Table(join))))
+    }
+
+    /// Joins each left row with the row of a table that it names: `by` gives its key. A change of either side gives the results it
+    /// concerns. It takes a place (`data.<topic>` otherwise).
+    pub fn join_table_by(
+        mut self,
+        topic: &str,
+        by: &str,
+        kind: JoinType,
+        declare: impl FnOnce(Keeping) -> Keeping,
+    ) -> Self {
+        let (table, by) = (self.topic_of("join", topic), self.expression("join", by));
+        let place = self.kept("join", declare, &["place"]).place.or_else(|| Join::default_place(topic));
+        let join = table.zip(by).zip(place).map(|((table, by), place)| {
+            Operator::Join(Join::Foreign(ForeignJoin { table, by, kind, place, stage: Stage::Whole }))
+        });
+        self.step(join)
     }
 
     /// Joins events with the state of an entity of a model at their time. It takes a place (`data.<model>` otherwise).

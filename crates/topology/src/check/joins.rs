@@ -39,6 +39,12 @@ impl Findings<'_> {
         match join {
             Join::Stream(join) => self.stream_join(place, join),
             Join::Table(_) => {}
+            Join::Foreign(join) => {
+                if join.kind == JoinType::Outer {
+                    let message = "a join by a foreign key is `inner` or `left`: a row that none names has no key to come out with";
+                    self.refuse(format!("{place}.type"), message);
+                }
+            }
             Join::Model(join) => {
                 self.known_model(&format!("{place}.model"), &join.entry);
                 if join.kind == JoinType::Outer {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::expression::Expression;
 use crate::operators::identify::Identify;
-use crate::operators::join::Join;
+use crate::operators::join::{Join, Stage};
 use crate::operators::monitor::{Condition, Monitor};
 use crate::operators::sequence::{Ending, Sequence};
 
@@ -59,6 +59,15 @@ pub(super) fn join(join: &Join) -> String {
         }
         Join::Table(join) => format!("table {}", join.table),
         Join::Model(join) => format!("model {} by {}", join.entry.model, join.entry.key.source()),
+        Join::Foreign(join) => {
+            let part = match join.stage {
+                Stage::Whole => "",
+                Stage::Left => ", left side",
+                Stage::Right => ", right side",
+                Stage::Result => ", result",
+            };
+            format!("table {} by {}{part}", join.table, join.by.source())
+        }
     };
     let grace = match join {
         Join::Stream(join) if !join.grace.is_zero() => format!(", grace {}", duration(join.grace)),
@@ -81,6 +90,16 @@ pub(super) fn join_json(join: &Join) -> Value {
             "view": join.view.as_ref().map(|view| view.as_str()),
         }),
         Join::Model(join) => json!({ "model": join.entry.model.as_str(), "by": join.entry.key.source() }),
+        Join::Foreign(join) => json!({
+            "table": join.table.as_str(),
+            "by": join.by.source(),
+            "part": match join.stage {
+                Stage::Whole => None,
+                Stage::Left => Some("left"),
+                Stage::Right => Some("right"),
+                Stage::Result => Some("result"),
+            },
+        }),
     };
     if let Value::Object(fields) = &mut described {
         fields.insert("type".to_owned(), join.kind().word().into());

@@ -21,13 +21,22 @@ pub(crate) const NANOSECOND: Duration = Duration::from_nanos(1);
 /// [`StepError::Event`] when the event has no key (RR0305) or one that is too long (RR0325).
 pub(super) fn key_of(operator: &OperatorName, draft: &Draft, what: &str) -> Result<Key, StepError> {
     let Some(key) = &draft.header().key else { return Err(event_error("RR0305", operator, no_key(what))) };
+    refuse_long(operator, key, what)?;
+    Ok(key.clone())
+}
+
+/// Refuses a key that is too long to keep state by.
+///
+/// # Errors
+/// [`StepError::Event`] (RR0325).
+pub(super) fn refuse_long(operator: &OperatorName, key: &Key, what: &str) -> Result<(), StepError> {
     let bytes = key.as_bytes().len();
     if bytes > STATE_KEY_BYTES_MAX {
         let message =
             format!("the key has {bytes} bytes; {what} keeps state for keys of at most {STATE_KEY_BYTES_MAX}");
         return Err(event_error("RR0325", operator, message));
     }
-    Ok(key.clone())
+    Ok(())
 }
 
 pub(super) fn no_key(what: &str) -> String {

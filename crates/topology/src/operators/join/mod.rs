@@ -1,9 +1,12 @@
 //! `join`: brings the events of a key together with those of another topic, or with what a model knows.
 //!
-//! [`StreamJoin`] joins events that lie near one another in time, [`TableJoin`] the newest events of both sides, [`ModelJoin`] an
-//! event with the state of an entity at its time. The flow of the steps is the left side; its data gets that of the other
-//! one at a place of its own. Keys stay as they are; both topics must be keyed and partitioned alike.
+//! [`StreamJoin`] joins events that lie near one another in time, [`TableJoin`] the newest events of both sides, [`ForeignJoin`]
+//! rows with those of a table that they name, [`ModelJoin`] an event with the state of an entity at its time. The flow of the steps is the
+//! left side; its data gets that of the other one at a place of its own. What comes out has the key of the left side. The topics of the
+//! first two must be keyed and partitioned alike.
 
+mod foreign;
+mod message;
 mod model;
 mod stream;
 mod table;
@@ -18,6 +21,7 @@ use crate::sink::Sink;
 use crate::timers::Timer;
 use crate::view::ViewRow;
 
+pub use foreign::{ForeignJoin, Stage};
 pub use model::ModelJoin;
 pub use stream::StreamJoin;
 pub use table::TableJoin;
@@ -31,6 +35,8 @@ pub enum Join {
     Table(TableJoin),
     /// With a model.
     Model(ModelJoin),
+    /// With the newest event of a key that the left event names.
+    Foreign(ForeignJoin),
 }
 
 /// What becomes of an event that finds no other.
@@ -116,6 +122,7 @@ impl Join {
             Self::Stream(join) => join.apply(name, draft, context),
             Self::Table(join) => join.apply(name, draft, context),
             Self::Model(join) => join.apply(name, draft, context.models),
+            Self::Foreign(join) => join.apply(name, draft, context),
         }
     }
 
@@ -127,7 +134,7 @@ impl Join {
     ) -> Result<Vec<Draft>, StepError> {
         match self {
             Self::Stream(join) => join.fire(name, timer, context),
-            Self::Table(_) | Self::Model(_) => Ok(Vec::new()),
+            Self::Table(_) | Self::Model(_) | Self::Foreign(_) => Ok(Vec::new()),
         }
     }
 
@@ -143,8 +150,15 @@ impl Join {
         match self {
             Self::Stream(join) => Some(&join.stream),
             Self::Table(join) => Some(&join.table),
+            Self::Foreign(join) => join.reads_table().then_some(&join.table),
             Self::Model(_) => None,
         }
+    }
+
+    /// Whether what leaves it has another key than what comes to it.
+    #[must_use]
+    pub fn changes_key(&self) -> bool {
+        matches!(self, Self::Foreign(join) if join.changes_key())
     }
 
     /// Where events go that come too late.
@@ -152,7 +166,7 @@ impl Join {
     pub fn late(&self) -> Option<&Sink> {
         match self {
             Self::Stream(join) => join.late.as_ref(),
-            Self::Table(_) | Self::Model(_) => None,
+            Self::Table(_) | Self::Model(_) | Self::Foreign(_) => None,
         }
     }
 
@@ -161,14 +175,14 @@ impl Join {
     pub fn view(&self) -> Option<&ViewName> {
         match self {
             Self::Table(join) => join.view.as_ref(),
-            Self::Stream(_) | Self::Model(_) => None,
+            Self::Stream(_) | Self::Model(_) | Self::Foreign(_) => None,
         }
     }
 
     pub(super) fn view_row(&self, row_key: &[u8], value: &Bytes) -> Result<Option<ViewRow>, StepError> {
         match self {
             Self::Table(_) => TableJoin::view_row(row_key, value),
-            Self::Stream(_) | Self::Model(_) => Ok(None),
+            Self::Stream(_) | Self::Model(_) | Self::Foreign(_) => Ok(None),
         }
     }
 
@@ -179,6 +193,7 @@ impl Join {
             Self::Stream(join) => &join.place,
             Self::Table(join) => &join.place,
             Self::Model(join) => &join.entry.place,
+            Self::Foreign(join) => &join.place,
         }
     }
 
@@ -189,6 +204,7 @@ impl Join {
             Self::Stream(join) => join.kind,
             Self::Table(join) => join.kind,
             Self::Model(join) => join.kind,
+            Self::Foreign(join) => join.kind,
         }
     }
 }

@@ -169,6 +169,7 @@ fn not_started(error: ServeError) -> Report {
             Report::new("RR0417", message)
                 .hint(format!("write `partitions: {existing}` at the topic {topic}, or give the topic another name"))
         }
+        ServeError::Start(StartError::StateLeftBehind(_)) => Report::new("RR0420", message),
         ServeError::Start(_) | ServeError::Identity(_) => Report::new("RR0418", message),
         ServeError::Close(_) => Report::new("RR0419", message)
             .hint("what was acknowledged is on disk; `riverrun verify` checks the data directory"),

@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use riverrun_app::{Diagnostics, LoadError, Settings};
-use riverrun_topology::{Topology, Transformer};
+use riverrun_topology::operators::lookup::Ask;
+use riverrun_topology::{Partitioning, Topology, Transformer};
 
+use crate::lookup::{self, AskError, Function};
 use crate::server::{ServeError, ServeOptions, Server};
 use crate::transform::{Transform, Typed};
 
@@ -14,6 +17,8 @@ use crate::transform::{Transform, Typed};
 pub struct App {
     declared: riverrun_app::App,
     unused: Vec<String>,
+    /// Whether its HTTP lookups are answered already.
+    has_http: bool,
 }
 
 impl App {
@@ -22,7 +27,7 @@ impl App {
     /// # Errors
     /// [`LoadError`] when it cannot be read, or with every mistake in it.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        Ok(Self { declared: riverrun_app::App::load(path.as_ref())?, unused: Vec::new() })
+        Ok(Self { declared: riverrun_app::App::load(path.as_ref())?, unused: Vec::new(), has_http: false })
     }
 
     /// Loads an app file as it counts in an environment: for `prod`, `riverrun.prod.yaml` beside `riverrun.yaml` is laid over it.
@@ -30,7 +35,11 @@ impl App {
     /// # Errors
     /// [`LoadError`] when a file cannot be read, the environment has none, or with every mistake in them.
     pub fn load_for(path: impl AsRef<Path>, environment: Option<&str>) -> Result<Self, LoadError> {
-        Ok(Self { declared: riverrun_app::App::load_for(path.as_ref(), environment)?, unused: Vec::new() })
+        Ok(Self {
+            declared: riverrun_app::App::load_for(path.as_ref(), environment)?,
+            unused: Vec::new(),
+            has_http: false,
+        })
     }
 
     /// Parses the text of an app file; `path` is where it counts as being from.
@@ -38,13 +47,13 @@ impl App {
     /// # Errors
     /// [`LoadError`] with every mistake in it.
     pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        Ok(Self { declared: riverrun_app::App::parse(text, path.as_ref())?, unused: Vec::new() })
+        Ok(Self { declared: riverrun_app::App::parse(text, path.as_ref())?, unused: Vec::new(), has_http: false })
     }
 
     /// An app built in Rust with [`Topology::builder`]; the same topology as from a file is the same app.
     #[must_use]
     pub fn built(topology: Topology, settings: Settings) -> Self {
-        Self { declared: riverrun_app::App::built(topology, settings), unused: Vec::new() }
+        Self { declared: riverrun_app::App::built(topology, settings), unused: Vec::new(), has_http: false }
     }
 
     /// Registers a transformer under the name the app file uses.
@@ -52,6 +61,45 @@ impl App {
     pub fn transform(mut self, name: &str, transformer: impl Transform) -> Self {
         let transformer: Arc<dyn Transformer> = Arc::new(Typed(transformer));
         if !self.declared.topology.register(name, &transformer) {
+            self.unused.push(name.to_owned());
+        }
+        self
+    }
+
+    /// Registers an async function under the name that `lookup: { call: ... }` uses. It gets what the step's `with` gives, as
+    /// text for a text, else as JSON, and answers JSON. It may be called again for the same event, after a restart for example;
+    /// what it answered is kept in the commit that used it.
+    #[must_use]
+    pub fn lookup<F, A>(mut self, name: &str, function: F) -> Self
+    where
+        F: Fn(Bytes) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Bytes, AskError>> + Send + 'static,
+    {
+        let function: Arc<dyn Ask> = Arc::new(Function(function));
+        if !self.declared.topology.register_lookup(Some(name), &function) {
+            self.unused.push(name.to_owned());
+        }
+        self
+    }
+
+    /// Answers the HTTP lookups of the app by a function, which gets the address, instead of over the network: for tests.
+    #[must_use]
+    pub fn http_lookup<F, A>(mut self, function: F) -> Self
+    where
+        F: Fn(Bytes) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Bytes, AskError>> + Send + 'static,
+    {
+        let function: Arc<dyn Ask> = Arc::new(Function(function));
+        self.declared.topology.register_lookup(None, &function);
+        self.has_http = true;
+        self
+    }
+
+    /// Registers a partitioner under the name that `repartition: { partitioner: { custom: ... } }` uses.
+    #[must_use]
+    pub fn partitioner(mut self, name: &str, partitioning: impl Partitioning + 'static) -> Self {
+        let partitioning: Arc<dyn Partitioning> = Arc::new(partitioning);
+        if !self.declared.topology.register_partitioner(name, &partitioning) {
             self.unused.push(name.to_owned());
         }
         self
@@ -93,9 +141,12 @@ impl App {
     ///
     /// # Errors
     /// [`ServeError`] when something of it cannot start; nothing runs then.
-    pub async fn serve(self, options: ServeOptions) -> Result<Server, ServeError> {
+    pub async fn serve(mut self, options: ServeOptions) -> Result<Server, ServeError> {
         for name in &self.unused {
-            tracing::warn!(transformer = name, "no pipeline names this transformer");
+            tracing::warn!(name, "no pipeline names this transformer, partitioner or lookup");
+        }
+        if !self.has_http {
+            self.declared.topology.register_lookup(None, &lookup::http());
         }
         Server::start(self.declared, options).await
     }

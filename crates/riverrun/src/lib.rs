@@ -7,14 +7,17 @@ pub mod app;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod event;
+pub mod lookup;
 pub mod server;
 pub mod testing;
 pub mod transform;
+pub mod view;
 
 pub use app::App;
 pub use event::{Error, Event, EventError};
 pub use server::{ServeError, ServeOptions, Server};
 pub use transform::{Outputs, Transform, Typed};
+pub use view::View;
 
 pub use riverrun_app::{
     Color, Diagnostics, InitError, LoadError, SCHEMA_FILE, Sample, Settings, TestFile, TestFileError, init, schema,

@@ -28,6 +28,14 @@ impl WallClock {
         }
     }
 
+    /// Lets some time pass before something is tried again; a clock that stands still lets others work meanwhile.
+    pub(crate) async fn pause(&self, duration: Duration) {
+        match self {
+            Self::System => tokio::time::sleep(duration).await,
+            Self::Manual(_) => tokio::task::yield_now().await,
+        }
+    }
+
     /// Resolves when it has come to `time`; never without one.
     pub(crate) async fn reached(&self, time: Option<Time>) {
         let Some(time) = time else { return std::future::pending().await };

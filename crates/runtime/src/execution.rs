@@ -42,7 +42,7 @@ impl Execution {
 }
 
 fn on_thread<W: Work>(name: String, worker: Worker<W>, progress: Arc<Progress>) -> std::io::Result<JoinHandle<()>> {
-    let executor = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name(name).spawn(move || {
         // A worker owns all it touches, and the log keeps only what was committed.
         if catch_unwind(AssertUnwindSafe(|| executor.block_on(worker.run()))).is_err() {

@@ -5,11 +5,13 @@
 //! Nothing here knows which log it runs on.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
+mod calls;
 mod claim;
 pub mod clock;
 pub mod commit;
 pub mod dead_letter;
 mod execution;
+mod kept_state;
 pub mod metrics;
 pub mod models;
 pub mod overlay;
@@ -22,9 +24,11 @@ pub mod sabotage;
 mod stage_name;
 pub mod status;
 pub mod step;
+pub mod views;
 pub mod worker;
 
 pub use clock::WallClock;
+pub use kept_state::Dropped;
 pub use metrics::Metrics;
 pub use replay::{Replay, ReplayError, ReplayProgress, ReplayRequest};
 pub use runtime::{Runtime, RuntimeOptions, StartError};

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use riverrun_event::{NameError, Offset, PipelineName, Time, TopicName, TopicPartition};
 use riverrun_log::{GroupName, Membership, ReadError, Retention, TaskInputs, TopicSpec};
-use riverrun_topology::{Pipeline, Stage, TopologyError};
+use riverrun_topology::{Pipeline, Stage};
 
 use crate::claim::{Claim, Refused};
 use crate::metrics::Counts;
@@ -27,6 +27,8 @@ pub struct ReplayRequest {
     pub from: Option<Time>,
     /// Ignore the recorded order and frontiers.
     pub recompute: bool,
+    /// Ask services outside where the recorded run has no answer of theirs; without it such a replay stops there.
+    pub ask: bool,
 }
 
 /// Why a replay cannot start.
@@ -112,10 +114,6 @@ impl Runtime {
         if let Some(topic) = written.values().find(|topic| self.topology.topics.contains_key(topic)) {
             return Err(ReplayError::TopicInUse(topic.clone()));
         }
-        let missing = self.missing_transformers(pipeline);
-        if !missing.is_empty() {
-            return Err(StartError::Topology(missing).into());
-        }
         // One at a time, so that two callers cannot both find a topic free.
         let _asking = self.asking.lock().await;
         if let Some(running) = self.running_replay(&written) {
@@ -142,19 +140,6 @@ impl Runtime {
         let replay = self.start_replay(pipeline, request, written, stages)?;
         self.replays.lock().unwrap_or_else(PoisonError::into_inner).push(replay.clone());
         Ok(replay)
-    }
-
-    /// A pipeline that does not run here may lack its transformers; it cannot be replayed here either.
-    fn missing_transformers(&self, pipeline: &Pipeline) -> Vec<TopologyError> {
-        let mut problems = self.topology.check();
-        problems.retain(|problem| {
-            matches!(
-                problem,
-                TopologyError::UnknownTransformer { pipeline: lacking, .. }
-                | TopologyError::UnknownPartitioner { pipeline: lacking, .. } if *lacking == pipeline.name
-            )
-        });
-        problems
     }
 
     /// Whether a replay is being started or has not come to its end.
@@ -235,6 +220,7 @@ impl Runtime {
             models: Arc::clone(&self.models),
             followed: name.group(&self.topology.app),
             recompute: request.recompute,
+            asks: request.ask,
             starts: starts.clone(),
             ends: ends.clone(),
             label: format!("{name}.replay:{}", request.to),

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::clock::WallClock;
 use crate::execution::Execution;
+use crate::kept_state::{Dropped, KeptState};
 use crate::metrics::Metrics;
 use crate::models::{Feed, Frontier, ModelStore, is_own};
 use crate::peeks::PeekLog;
@@ -19,6 +20,7 @@ use crate::progress::Progress;
 use crate::replay::Replay;
 use crate::stage_name::StageName;
 use crate::step::Written;
+use crate::views::Views;
 use crate::worker::live::{Live, model_ends};
 use crate::worker::model::Modelling;
 use crate::worker::stepping::{Stepping, task_inputs};
@@ -35,6 +37,8 @@ pub struct RuntimeOptions {
     pub metrics: Metrics,
     /// What says when timers are due while nothing comes in.
     pub clock: WallClock,
+    /// Whether state is deleted whose step is gone or has changed its meaning, instead of refusing to start.
+    pub drop_state: bool,
 }
 
 /// Why the runtime did not start.
@@ -50,6 +54,17 @@ pub enum StartError {
         asked: PipelineName,
         /// The names there are.
         known: String,
+    },
+    /// Steps that keep state are gone or have changed, and their state would be left behind.
+    #[error("{}", state_left_behind(.0))]
+    StateLeftBehind(Vec<Dropped>),
+    /// The state of a pipeline could not be looked at.
+    #[error("the state of pipeline {pipeline} cannot be read: {reason}")]
+    State {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// Why.
+        reason: String,
     },
     /// Topics could not be created.
     #[error(transparent)]
@@ -67,6 +82,7 @@ pub struct Runtime {
     pub(crate) topology: Arc<Topology>,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) models: Arc<ModelStore>,
+    pub(crate) views: Views,
     pub(crate) options: RuntimeOptions,
     execution: Execution,
     pub(crate) shutdown: watch::Sender<bool>,
@@ -112,11 +128,9 @@ impl Runtime {
     ) -> Result<Self, StartError> {
         let mut problems = topology.check();
         // A pipeline that does not run here needs no transformers; a replay of it is refused.
-        problems.retain(|problem| match problem {
-            TopologyError::UnknownTransformer { pipeline, .. } | TopologyError::UnknownPartitioner { pipeline, .. } => {
-                options.pipelines.as_ref().is_none_or(|wanted| wanted.contains(pipeline))
-            }
-            TopologyError::Invalid { .. } => true,
+        problems.retain(|problem| match (problem.lacks_in(), &options.pipelines) {
+            (Some(pipeline), Some(wanted)) => wanted.contains(pipeline),
+            _ => true,
         });
         if !problems.is_empty() {
             return Err(StartError::Topology(problems));
@@ -124,6 +138,7 @@ impl Runtime {
         log.ensure(&topic_specs(&topology)).await?;
         let mut runtime = Self {
             models: Arc::new(ModelStore::new(&topology, broadcast_models(&topology))),
+            views: Views::new(&topology),
             topology,
             log,
             options,
@@ -135,7 +150,9 @@ impl Runtime {
             replays: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         };
-        for pipeline in runtime.wanted()? {
+        let wanted = runtime.wanted()?;
+        runtime.settle_state(&wanted).await?;
+        for pipeline in wanted {
             runtime.start_pipeline(&pipeline)?;
         }
         Ok(runtime)
@@ -143,14 +160,7 @@ impl Runtime {
 
     /// A pipeline that does not run here may lack transformers; what steps through it must not.
     pub(crate) fn check_transformers(&self, pipeline: &Pipeline) -> Result<(), StartError> {
-        let mut lacking = self.topology.check();
-        lacking.retain(|problem| {
-            matches!(
-                problem,
-                TopologyError::UnknownTransformer { pipeline: lacks, .. }
-                | TopologyError::UnknownPartitioner { pipeline: lacks, .. } if *lacks == pipeline.name
-            )
-        });
+        let lacking = self.topology.lacking(&pipeline.name);
         if lacking.is_empty() { Ok(()) } else { Err(StartError::Topology(lacking)) }
     }
 
@@ -161,6 +171,33 @@ impl Runtime {
             all.get(name).cloned().ok_or_else(|| StartError::UnknownPipeline { asked: name.clone(), known: known(all) })
         };
         names.iter().map(find).collect()
+    }
+
+    /// Sees to it that every state in the log belongs to a step, before anything runs.
+    async fn settle_state(&self, pipelines: &[Pipeline]) -> Result<(), StartError> {
+        let mut left_behind = Vec::new();
+        for pipeline in pipelines {
+            let kept = KeptState {
+                log: Arc::clone(&self.log),
+                topology: Arc::clone(&self.topology),
+                pipeline: pipeline.clone(),
+                metrics: self.options.metrics.clone(),
+                may_drop: self.options.drop_state,
+            };
+            let settled = match self.execution {
+                Execution::Threads => kept.settle().await,
+                Execution::Local => kept.settle_here().await,
+            };
+            let failed = |reason| StartError::State { pipeline: pipeline.name.clone(), reason };
+            left_behind.extend(settled.map_err(failed)?);
+        }
+        if self.options.drop_state {
+            for dropped in &left_behind {
+                tracing::warn!(%dropped, "state was deleted");
+            }
+            return Ok(());
+        }
+        if left_behind.is_empty() { Ok(()) } else { Err(StartError::StateLeftBehind(left_behind)) }
     }
 
     fn start_pipeline(&mut self, pipeline: &Pipeline) -> Result<(), StartError> {
@@ -188,12 +225,19 @@ impl Runtime {
             peek_log: PeekLog::new(),
             metrics: self.options.metrics.clone(),
             clock: self.options.clock.clone(),
+            views: self.views.of_stage(&name),
             label: name.to_string(),
             shutdown: self.shutdown.subscribe(),
         };
         self.spawn(work, name.group(&self.topology.app), &tasks, self.options.workers, &progress)?;
         self.running.insert(name, progress);
         Ok(())
+    }
+
+    /// The views of the app.
+    #[must_use]
+    pub fn views(&self) -> &Views {
+        &self.views
     }
 
     fn model_tasks(&self, stepping: &Stepping) -> Vec<(ModelName, Arc<Progress>)> {
@@ -368,4 +412,13 @@ fn broadcast_models(topology: &Topology) -> impl Iterator<Item = riverrun_topolo
 
 fn known(pipelines: &BTreeMap<PipelineName, Pipeline>) -> String {
     pipelines.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn state_left_behind(steps: &[Dropped]) -> String {
+    let steps: Vec<String> = steps.iter().map(|step| format!("  {step}")).collect();
+    format!(
+        "the log holds state of steps that are not there any more, or mean something else now:\n{}\nGive a step its former name \
+         with `name`, or start once with --drop-state, which deletes this state",
+        steps.join("\n")
+    )
 }

@@ -70,7 +70,7 @@ fn a_replay_starts_from_where_the_events_have_met() {
     world.run(4);
     let runtime = world.start(2);
     let (pipeline, to) = (PipelineName::new("totals").unwrap(), TopicName::new("again").unwrap());
-    let request = ReplayRequest { pipeline, to, from: None, recompute: false };
+    let request = ReplayRequest { pipeline, to, from: None, recompute: false, ask: false };
     let progress = world.replay_on(&runtime, &request).unwrap();
     runtime.shutdown();
     assert_eq!((progress.processed, progress.total), (120, 120));
@@ -183,7 +183,7 @@ fn the_wall_clock_fires_timers_when_nothing_comes_in_and_a_replay_fires_them_aga
     world.publish_to("orders", 1, &[("bob", "2")], 30);
     world.settle(&runtime);
     let (pipeline, to) = (PipelineName::new("quiet").unwrap(), TopicName::new("again").unwrap());
-    world.replay_on(&runtime, &ReplayRequest { pipeline, to, from: None, recompute: false }).unwrap();
+    world.replay_on(&runtime, &ReplayRequest { pipeline, to, from: None, recompute: false, ask: false }).unwrap();
     runtime.shutdown();
     let data = |topic: &str| -> Vec<_> { world.read(topic).into_iter().map(|record| record.event).collect() };
     assert_eq!(data("found").len(), 2);

@@ -5,6 +5,7 @@ use riverrun_event::{ModelName, OperatorName, Position, Record, Time};
 
 use crate::document::{DocumentError, Json};
 use crate::draft::{Cause, Draft};
+use crate::operators::lookup::{Answer, Question};
 use crate::timers::{Clock, Clocks, Timers};
 
 /// What the runtime hands to an operator: the models as of the event, and the keyed state of the task.
@@ -13,6 +14,8 @@ pub struct StepContext<'a> {
     pub models: &'a mut dyn Models,
     /// The task's state, including what earlier steps of the same commit changed.
     pub state: &'a mut dyn KeyedState,
+    /// What services outside have answered.
+    pub answers: &'a mut dyn Answers,
     /// The task's timers.
     pub timers: &'a mut Timers,
     /// What the task's clocks say, the present event included.
@@ -68,6 +71,21 @@ pub trait Models {
     fn version(&mut self, model: &ModelName, key: &[u8], at: Time) -> Result<Option<ModelVersion>, StepError>;
 }
 
+/// Knows what services outside have answered.
+pub trait Answers {
+    /// The answer to a question about the event that is stepped; `None` while it is not there.
+    fn answer(&mut self, question: &Question) -> Option<Answer>;
+}
+
+/// Nothing was asked.
+pub struct NoAnswers;
+
+impl Answers for NoAnswers {
+    fn answer(&mut self, _: &Question) -> Option<Answer> {
+        None
+    }
+}
+
 /// One version of an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelVersion {
@@ -120,6 +138,9 @@ pub enum StepError {
     /// The event is at fault; the pipeline's `on_error` decides.
     #[error(transparent)]
     Event(#[from] EventError),
+    /// A service outside has to be asked first; then the event is stepped again. Nothing of this attempt may be kept.
+    #[error("the answer to {}'s question {:?} is not there yet", .0.operator, String::from_utf8_lossy(&.0.request))]
+    Waits(Question),
     /// Not the event's fault (state cannot be read); the worker's tasks restart from the last commit.
     #[error("{0}")]
     Fatal(String),

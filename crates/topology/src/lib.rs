@@ -29,7 +29,9 @@ mod check;
 mod placement;
 
 pub use builder::TopologyBuilder;
-pub use context::{EventError, Flow, KeyedState, ModelVersion, Models, Peeked, StepContext, StepError};
+pub use context::{
+    Answers, EventError, Flow, KeyedState, ModelVersion, Models, NoAnswers, Peeked, StepContext, StepError,
+};
 pub use describe::DescribeFormat;
 pub use draft::{Cause, DataError, Draft};
 pub use expression::{EvaluationError, Expression, ExpressionError, Value};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use riverrun_event::{OperatorName, TopicName};
 
 use crate::operators::Operator;
+use crate::operators::repartition::Partitioner;
 use crate::pipeline::{Pipeline, Step};
 use crate::topology::Topology;
 
@@ -48,6 +49,19 @@ impl Topology {
             stage.tasks = partitions.max().unwrap_or(0);
         }
         walk.stages
+    }
+
+    /// Whether an event of a stage is in the task that its key names: its topics are written by the key, and the
+    /// repartition it begins behind goes by it, too.
+    #[must_use]
+    pub fn is_placed_by_key(&self, pipeline: &Pipeline, stage: &Stage) -> bool {
+        let same = stage.inputs.iter().all(|topic| self.partitions_of(pipeline, topic) == Some(stage.tasks));
+        let by_key = |step: &&Step| match &step.operator {
+            Operator::Repartition(repartition) => repartition.partitioner == Partitioner::Murmur2,
+            _ => false,
+        };
+        let behind = |name: &OperatorName| pipeline.all_steps().into_iter().find(|step| step.name == *name);
+        same && stage.behind.as_ref().is_none_or(|name| behind(name).as_ref().is_some_and(by_key))
     }
 
     /// The topics in which events of a pipeline meet, in the order of their repartitions.

@@ -8,6 +8,7 @@ use riverrun_event::{AppName, ModelName, PipelineName, TopicName};
 use crate::check;
 use crate::model::Model;
 use crate::operators::Operator;
+use crate::operators::lookup::{Ask, Whom};
 use crate::operators::repartition::{Partitioner, Partitioning};
 use crate::operators::transform::Transformer;
 use crate::pipeline::Pipeline;
@@ -46,6 +47,14 @@ pub enum TopologyError {
         /// The partitioner.
         partitioner: String,
     },
+    /// A lookup names a function that nobody registered, or makes HTTP requests where nobody does.
+    #[error("pipeline {pipeline} asks {whom}, which is not compiled in")]
+    UnknownLookup {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// Who is to be asked.
+        whom: String,
+    },
     /// A name is used that is not declared, or in a way that cannot work; the text says which and what would.
     #[error("{place}: {message}")]
     Invalid {
@@ -54,6 +63,19 @@ pub enum TopologyError {
         /// What is wrong and what was expected.
         message: String,
     },
+}
+
+impl TopologyError {
+    /// The pipeline that lacks something the service has to bring, where that is what is wrong: it can run elsewhere.
+    #[must_use]
+    pub fn lacks_in(&self) -> Option<&PipelineName> {
+        match self {
+            Self::UnknownTransformer { pipeline, .. }
+            | Self::UnknownPartitioner { pipeline, .. }
+            | Self::UnknownLookup { pipeline, .. } => Some(pipeline),
+            Self::Invalid { .. } => None,
+        }
+    }
 }
 
 impl Topology {
@@ -96,10 +118,38 @@ impl Topology {
         used
     }
 
+    /// Registers who asks: a function wherever the topology names it, or, without a name, whoever makes HTTP requests. False when
+    /// no step needs it.
+    pub fn register_lookup(&mut self, name: Option<&str>, function: &Arc<dyn Ask>) -> bool {
+        let mut used = false;
+        let mut register = |operator: &mut Operator| {
+            let Operator::Lookup(lookup) = operator else { return };
+            let is_meant = match (&lookup.calling.whom, name) {
+                (Whom::Http, None) => true,
+                (Whom::Function(named), Some(name)) => named == name,
+                _ => false,
+            };
+            if is_meant {
+                lookup.calling.function = Some(Arc::clone(function));
+                used = true;
+            }
+        };
+        self.pipelines.values_mut().for_each(|pipeline| pipeline.each_step_mut(&mut register));
+        used
+    }
+
     /// Inserts a repartition wherever a keyed step would not find all events of a key in one task, in the place of those that
     /// were inserted before. The builder and the app file do it once the topology has passed its check.
     pub fn insert_repartitions(&mut self) {
         placement::insert_repartitions(self);
+    }
+
+    /// What a pipeline lacks that the service has to bring.
+    #[must_use]
+    pub fn lacking(&self, pipeline: &PipelineName) -> Vec<TopologyError> {
+        let mut errors = self.check();
+        errors.retain(|error| error.lacks_in().is_some_and(|lacking| lacking == pipeline));
+        errors
     }
 
     /// Everything that keeps the topology from running, all at once.

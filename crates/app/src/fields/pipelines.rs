@@ -131,6 +131,13 @@ pub(crate) static STEP: Section = Section {
             "select_key: data.customer_id",
         ),
         field(
+            "lookup",
+            Takes::Mapping(&LOOKUP),
+            VERB,
+            "Asks a service outside and puts its answer into the data. Many are asked at once, and events keep their order; a replay asks nobody.",
+            "lookup: { get: \"'http://crm/customers/' + data.customer\", as: data.customer }",
+        ),
+        field(
             "group_by",
             Takes::Expression,
             VERB,
@@ -313,6 +320,58 @@ pub(crate) static WAY: Section = Section {
             "they come back to the steps after the branch",
             "Where they leave the pipeline.",
             "to: big-orders",
+        ),
+    ],
+};
+
+pub(crate) static LOOKUP: Section = Section {
+    path: "pipelines.<name>.steps[].lookup",
+    meaning: "Who is asked, and how: `get` or `call`.",
+    fields: &[
+        field(
+            "get",
+            Takes::Expression,
+            "-",
+            "The address of an HTTP GET that answers JSON; 404 answers null, and null asks nothing.",
+            "get: \"'http://crm/customers/' + data.customer\"",
+        ),
+        field(
+            "call",
+            Takes::Name("name"),
+            "-",
+            "An async function that the service registered in Rust.",
+            "call: customers",
+        ),
+        field("with", Takes::Expression, "required with `call`", "What the function gets.", "with: data.customer"),
+        field("as", Takes::Field, REQUIRED, "Where the answer is put.", "as: data.customer"),
+        field("timeout", Takes::Duration(""), "`5s`", "How long one attempt may take.", "timeout: 500ms"),
+        field(
+            "attempts",
+            Takes::Number(1, 100),
+            "3",
+            "How often it is tried; the pauses between double from 50ms on.",
+            "attempts: 5",
+        ),
+        field(
+            "concurrency",
+            Takes::Number(1, 10_000),
+            "100",
+            "How many calls of a task are under way at once.",
+            "concurrency: 20",
+        ),
+        field(
+            "cache",
+            Takes::Duration(""),
+            "every event asks",
+            "For how long an answer counts for the same question, by accept time.",
+            "cache: 10m",
+        ),
+        field(
+            "on_failure",
+            Takes::Choice(&["error", "null"]),
+            "`error`",
+            "Whether an event without answer fails (the pipeline's `on_error` decides), or goes on with null.",
+            "on_failure: 'null'",
         ),
     ],
 };

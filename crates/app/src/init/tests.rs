@@ -4,7 +4,9 @@ use std::io::Read;
 
 use bytes::Bytes;
 use riverrun_event::{Event, ModelName, OperatorName, Time};
-use riverrun_topology::{Clocks, Draft, Flow, KeyedState, ModelVersion, Models, StepContext, StepError, Timers};
+use riverrun_topology::{
+    Clocks, Draft, Flow, KeyedState, ModelVersion, Models, NoAnswers, StepContext, StepError, Timers,
+};
 
 use super::*;
 use crate::app::App;
@@ -41,6 +43,7 @@ fn run(app: &App, data: impl Iterator<Item = String>) -> Vec<String> {
             let mut context = StepContext {
                 models: &mut Nothing,
                 state: &mut Nothing,
+                answers: &mut NoAnswers,
                 timers: &mut Timers::default(),
                 clocks: Clocks::START,
                 port: 0,

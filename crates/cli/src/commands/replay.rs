@@ -39,6 +39,9 @@ pub(crate) struct ReplayArguments {
     /// Take models by event time alone, late corrections included.
     #[arg(long)]
     recompute: bool,
+    /// Ask services outside where the recorded run has no answer of theirs, instead of stopping there.
+    #[arg(long)]
+    ask: bool,
     /// Text, or JSON.
     #[arg(long, value_enum, default_value_t)]
     format: OutputFormat,
@@ -100,7 +103,7 @@ pub(crate) async fn execute(session: Session<'_>, arguments: &ReplayArguments) -
 
 async fn replay(client: &Client, arguments: &ReplayArguments, progress: &Progress) -> Result<Line, Failure> {
     let request = serde_json::json!({
-        "to": arguments.to, "from": arguments.from, "recompute": arguments.recompute,
+        "to": arguments.to, "from": arguments.from, "recompute": arguments.recompute, "ask": arguments.ask,
     });
     let content = Content { content_type: "application/json", body: request.to_string().into() };
     let path = format!("/pipelines/{}/replays", encoded(&arguments.pipeline));

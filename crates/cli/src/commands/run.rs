@@ -49,6 +49,9 @@ pub(crate) struct RunArguments {
     /// Open a data directory that lacks what was acknowledged (RR0204) all the same, and say what is gone.
     #[arg(long)]
     accept_data_loss: bool,
+    /// Delete the state of steps that are gone or mean something else now (RR0420), instead of refusing to start.
+    #[arg(long)]
+    drop_state: bool,
     #[command(flatten)]
     pub(crate) log: LogOptions,
 }
@@ -117,6 +120,7 @@ fn options(arguments: &RunArguments) -> ServeOptions {
         pipelines,
         listen: arguments.listen,
         accept_data_loss: arguments.accept_data_loss,
+        drop_state: arguments.drop_state,
         insecure: arguments.insecure,
         ..ServeOptions::default()
     }

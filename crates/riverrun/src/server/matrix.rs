@@ -26,6 +26,8 @@ topics:
   flights: { accept: flights.* }
 pipelines:
   checked: { from: orders, to: orders-checked }
+  orders-counted: { from: orders, steps: [count: { view: orders }], to: orders-counts }
+  flights-counted: { from: flights, steps: [count: { view: flights }], to: flights-counts }
 ";
 
 /// What a request to a route looks like when it is about `topic`. A new route needs a line here.
@@ -49,6 +51,8 @@ fn example(route: &Route, topic: &str) -> (String, &'static str, String) {
         ("{*position}", "_dead-letters.checked/0@0"),
         ("{consumer}", &consumer),
         ("{reader}", "first"),
+        ("{view}", topic),
+        ("{key}", "ada"),
     ];
     let mut path = parameters.iter().fold(route.path.to_owned(), |path, (name, value)| path.replace(name, value));
     assert!(!path.contains('{'), "{path} needs a value in this test");

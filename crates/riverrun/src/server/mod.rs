@@ -13,6 +13,7 @@ mod problem;
 mod replays;
 mod routes;
 mod status;
+mod views;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use riverrun_app::{Diagnostics, Durability, Settings};
-use riverrun_event::PipelineName;
+use riverrun_event::{PipelineName, Position};
 use riverrun_ingest::accept::IdentityError;
 use riverrun_ingest::{Acceptor, Access, Consumers, Doors, Grant, Guarded, Token};
 use riverrun_log::{Health, Log, Observe};
@@ -30,6 +31,8 @@ use riverrun_topology::Topology;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::view::{self, View, ViewError};
 
 pub use announcement::{ANNOUNCEMENT_FILE, Announcement};
 
@@ -48,6 +51,8 @@ pub struct ServeOptions {
     pub data_dir: Option<PathBuf>,
     /// Opens a log that holds less than it acknowledged, and says what is gone.
     pub accept_data_loss: bool,
+    /// Deletes the state of steps that are gone or mean something else now, instead of refusing to start.
+    pub drop_state: bool,
     /// Lets everyone who reaches the address in, where it is not loopback and no tokens are declared.
     pub insecure: bool,
     /// Does not announce itself in the data directory: for a command that opens the directory for itself.
@@ -63,6 +68,7 @@ impl Default for ServeOptions {
             listen: None,
             data_dir: None,
             accept_data_loss: false,
+            drop_state: false,
             insecure: false,
             embedded: false,
         }
@@ -158,6 +164,7 @@ impl Server {
             pipelines: options.pipelines.clone(),
             metrics: metrics.runtime.clone(),
             clock: WallClock::System,
+            drop_state: options.drop_state,
         };
         let shared: Arc<dyn Log> = Arc::clone(&log) as Arc<dyn Log>;
         let consumers = Consumers::new(Arc::clone(&shared), topology.app.clone());
@@ -213,6 +220,20 @@ impl Server {
     #[must_use]
     pub fn losses(&self) -> &[Loss] {
         self.parts.log.losses()
+    }
+
+    /// The view of this name.
+    #[must_use]
+    pub fn view(&self, name: &str) -> Option<View> {
+        View::of(&self.parts.runtime, name)
+    }
+
+    /// Resolves when the view holds everything that came of the events at `positions`.
+    ///
+    /// # Errors
+    /// [`ViewError::Behind`] when that takes longer than `patience`; the others when it can never be.
+    pub async fn view_holds(&self, view: &View, positions: &[Position], patience: Duration) -> Result<(), ViewError> {
+        view::holds(&self.parts.runtime, view, positions, patience).await
     }
 
     /// Resolves when nothing was left to do for this long.

@@ -7,6 +7,7 @@ use riverrun_ingest::AccessError;
 use riverrun_ingest::http::problem::{DoorError, problem_response};
 use riverrun_log::ReadError;
 use riverrun_runtime::ReplayError;
+use riverrun_runtime::views::ViewError;
 
 /// Why a request to one of the server's own routes failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,28 @@ pub(super) enum RouteError {
     /// The body of a replay request is not sent as JSON, as any page in a browser could send it.
     #[error("send the request for a replay with `Content-Type: application/json`")]
     ReplayMediaType,
+    /// The view is not declared.
+    #[error("there is no view {asked:?}; there are: {known}")]
+    UnknownView {
+        /// As asked.
+        asked: String,
+        /// The declared ones.
+        known: String,
+    },
+    /// There is no row of this key.
+    #[error("the view {view} has no row of the key {key:?}")]
+    NoRow {
+        /// The view.
+        view: String,
+        /// The key.
+        key: String,
+    },
+    /// The question to a view is not as expected.
+    #[error("the question to the view: {0}")]
+    ViewQuery(String),
+    /// The view cannot answer.
+    #[error(transparent)]
+    View(#[from] ViewError),
     /// The replay cannot start.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -61,6 +84,17 @@ impl IntoResponse for RouteError {
             Self::Replay(ReplayError::TopicInUse(_)) => ("RR0174", StatusCode::CONFLICT, "The topic is in use"),
             Self::Replay(ReplayError::TopicHolds { .. }) => {
                 ("RR0177", StatusCode::CONFLICT, "The topic holds something else")
+            }
+            Self::UnknownView { .. } => ("RR0153", StatusCode::NOT_FOUND, "No such view"),
+            Self::NoRow { .. } => ("RR0154", StatusCode::NOT_FOUND, "No such row"),
+            Self::ViewQuery(_) | Self::View(ViewError::NotAnInput { .. }) => {
+                ("RR0155", StatusCode::BAD_REQUEST, "The rows are not described")
+            }
+            Self::View(ViewError::Behind { .. }) => ("RR0156", StatusCode::CONFLICT, "The view is behind"),
+            Self::View(ViewError::NotReady(_)) => ("RR0157", StatusCode::SERVICE_UNAVAILABLE, "The view is not ready"),
+            Self::View(ViewError::Read(error)) => return DoorError::from(error).into_response(),
+            Self::View(ViewError::State(_) | ViewError::Row(_)) => {
+                ("RR0158", StatusCode::INTERNAL_SERVER_ERROR, "The view cannot be read")
             }
             Self::ReplayMediaType => ("RR0178", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The request is not sent as JSON"),
             Self::Replay(ReplayError::Start(_)) => {

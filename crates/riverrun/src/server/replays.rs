@@ -32,6 +32,8 @@ struct Asked {
     from: Option<String>,
     #[serde(default)]
     recompute: bool,
+    #[serde(default)]
+    ask: bool,
 }
 
 #[derive(Serialize)]
@@ -109,5 +111,6 @@ fn request(parts: &Parts, pipeline: &str, body: &[u8]) -> Result<ReplayRequest, 
         to: TopicName::new(&asked.to).map_err(|error| refused(format!("to: {error}")))?,
         from,
         recompute: asked.recompute,
+        ask: asked.ask,
     })
 }

@@ -18,6 +18,7 @@ use tokio::task::LocalSet;
 use super::clock::Clock;
 use crate::app::App;
 use crate::event::{Event, EventError};
+use crate::view::View;
 
 /// Runs an app on an in-memory log. Use it in a plain `#[test]`; its calls block.
 ///
@@ -72,6 +73,9 @@ pub enum DriverError {
         /// Where it was to go.
         asked: Time,
     },
+    /// No step declares the view.
+    #[error("there is no view {0:?}")]
+    UnknownView(String),
     /// Something of the machine is missing.
     #[error("{0}")]
     Machine(String),
@@ -116,6 +120,7 @@ impl Driver {
             pipelines: self.pipelines.clone(),
             metrics: Metrics::default(),
             clock: WallClock::Manual(self.clock.moved()),
+            drop_state: false,
         };
         let log: Arc<dyn Log> = Arc::new(self.log.clone());
         let tasks = LocalSet::new();
@@ -216,6 +221,15 @@ impl Driver {
     pub fn read<T: DeserializeOwned>(&mut self, topic: &str) -> Result<Vec<Event<T>>, DriverError> {
         let records = self.read_running(topic)?;
         records.iter().map(|record| Ok(Event::from_wire(&record.event)?)).collect()
+    }
+
+    /// The view of this name. It shows what is committed; every published event is.
+    ///
+    /// # Errors
+    /// [`DriverError::UnknownView`].
+    pub fn view(&self, name: &str) -> Result<View, DriverError> {
+        let view = self.running.as_ref().and_then(|running| View::of(&running.runtime, name));
+        view.ok_or_else(|| DriverError::UnknownView(name.to_owned()))
     }
 
     /// The dead letters of a pipeline that were not read yet, as they are.

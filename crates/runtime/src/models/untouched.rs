@@ -48,6 +48,7 @@ impl<'p> Changed<'p> {
                 self.key = true;
             }
             Operator::Table(_) => {}
+            Operator::Lookup(lookup) => self.fields.push(&lookup.place),
             Operator::Set(set) => self.fields.extend(set.fields.iter().map(|(path, _)| path)),
             Operator::Remove(remove) => self.fields.extend(&remove.fields),
             Operator::Rename(rename) => self.fields.extend(rename.fields.iter().flat_map(|(from, to)| [from, to])),

@@ -1,12 +1,14 @@
 //! The live work of a pipeline: read what is new, wait a bounded while for models that are behind, step, commit with an order
 //! record.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use riverrun_event::{ModelName, Offset, Record, Time, TopicPartition};
+use riverrun_event::{ModelName, Offset, Position, Record, Time, TopicPartition};
 use riverrun_log::{Assigned, InputRange, Log, Order, TaskCommit};
 use riverrun_topology::Topology;
+use riverrun_topology::operators::lookup::Question;
 use tokio::sync::watch;
 
 use super::stepping::{READ_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from};
@@ -17,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::models::{Frontier, ModelStore};
 use crate::peeks::PeekLog;
 use crate::progress::Progress;
+use crate::views::View;
 
 /// How long a commit waits for models that are behind what was durable when its input was read. An update acknowledged before
 /// an event was sent is thereby seen by it, unless the model's task is stuck.
@@ -36,6 +39,8 @@ pub(crate) struct Live {
     pub(crate) peek_log: PeekLog,
     pub(crate) metrics: Metrics,
     pub(crate) clock: WallClock,
+    /// The views of its steps.
+    pub(crate) views: Vec<Arc<View>>,
     /// What metrics and log lines call it.
     pub(crate) label: String,
     pub(crate) shutdown: watch::Receiver<bool>,
@@ -57,6 +62,7 @@ impl Work for Live {
     }
 
     fn open(&self, assigned: Assigned) -> Result<SteppingTask, Interruption> {
+        self.views.iter().for_each(|view| view.publish(assigned.task, &assigned.state));
         self.stepping.open(assigned)
     }
 
@@ -70,17 +76,26 @@ impl Work for Live {
         let mut commit = task.commit();
         let mut order = Order { tick, frontiers: frontier.to_record(), ..Order::default() };
         let mut stop = None;
-        if let Some(now) = tick
-            && let Advanced::Stopped(reason) = self.stepping.tick(task, now, Some(&frontier), &mut commit)?
-        {
-            stop = Some(reason);
+        if let Some(now) = tick {
+            match self.stepping.tick(task, now, Some(&frontier), &mut commit)? {
+                Advanced::All | Advanced::Paused => {}
+                Advanced::Waits(timer, question) => self.ask(task, &timer, question),
+                Advanced::Stopped(reason) => stop = Some(reason),
+            }
+        }
+        if self.stepping.looks_up() {
+            self.look_ahead(task, &waiting, &frontier)?;
         }
         for Waiting { input, from, mut to, records } in waiting {
             let stepped = self.stepping.step_all(task, &records, Some(&frontier), &mut commit)?;
-            let is_paused = matches!(stepped, Stepped::PausedAt(_));
+            let is_paused = matches!(stepped, Stepped::PausedAt(_) | Stepped::WaitsAt(..));
             match stepped {
                 Stepped::All => {}
                 Stepped::PausedAt(offset) => to = offset,
+                Stepped::WaitsAt(offset, cause, question) => {
+                    self.ask(task, &cause, question);
+                    to = offset;
+                }
                 Stepped::StoppedAt(offset, reason) => (to, stop) = (offset, Some(reason)),
             }
             task.positions.insert(input.clone(), to);
@@ -92,7 +107,11 @@ impl Work for Live {
                 break;
             }
         }
-        Ok(Gathered { commit: finish(task, commit, order), stop, finished: false })
+        let commit = finish(task, commit, order);
+        if let Some(commit) = &commit {
+            task.view_changes = self.views.iter().map(|view| view.changed(&commit.state)).collect();
+        }
+        Ok(Gathered { commit, stop, finished: false })
     }
 
     fn wakes_at(&self, task: &mut SteppingTask) -> Option<Time> {
@@ -100,9 +119,18 @@ impl Work for Live {
         if self.stepping.keeps_time { task.wakes_at().unwrap_or_default() } else { None }
     }
 
+    fn wakes(&self) -> Option<watch::Receiver<u64>> {
+        self.stepping.looks_up().then(|| self.stepping.answered.subscribe())
+    }
+
     fn committed(&self, task: &mut SteppingTask) {
+        if self.stepping.looks_up() {
+            Self::forget_calls(task);
+        }
         let counts = task.take_counts();
         let wakes_at = Work::wakes_at(self, task);
+        let changes = std::mem::take(&mut task.view_changes);
+        self.views.iter().zip(changes).for_each(|(view, changes)| view.tell(changes));
         self.peek_log.write(self.label(), task.take_peeks());
         self.metrics.count(self.label(), counts);
         self.progress.update(task.ownership.task, counts, |progress| {
@@ -114,11 +142,12 @@ impl Work for Live {
 }
 
 /// Nothing to commit when the very first event stopped the pipeline.
-fn finish(task: &mut SteppingTask, mut commit: TaskCommit, order: Order) -> Option<TaskCommit> {
+fn finish(task: &mut SteppingTask, mut commit: TaskCommit, mut order: Order) -> Option<TaskCommit> {
     commit.state = task.take_changes();
     if order.ranges.is_empty() && commit.records.is_empty() && commit.state.is_empty() {
         return None;
     }
+    order.answers = task.calls.take_used();
     commit.order = Some(order);
     Some(commit)
 }
@@ -143,6 +172,58 @@ impl Live {
             self.committed(task);
         }
         Ok(waiting)
+    }
+
+    /// Asks for the records that wait, as far ahead as calls may be made; takes over what was answered.
+    fn look_ahead(
+        &self,
+        task: &mut SteppingTask,
+        waiting: &[Waiting],
+        frontier: &Frontier,
+    ) -> Result<(), Interruption> {
+        task.calls.collect();
+        task.cache.begin(frontier);
+        for record in waiting.iter().flat_map(|waiting| &waiting.records) {
+            let cause = record.position.to_string();
+            match task.looked_at.get(&record.position) {
+                Some(None) => continue,
+                Some(Some(question)) if !task.calls.is_answered(&cause, question) => continue,
+                _ => {}
+            }
+            let question = self.stepping.probe(task, record, Some(frontier))?;
+            if let Some(question) = &question
+                && let Some(calling) = self.stepping.calling(&question.operator)
+                && !task.calls.ask(&cause, question.clone(), calling)
+            {
+                break;
+            }
+            task.looked_at.insert(record.position.clone(), question);
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a question is under way that an event waits for.
+    fn ask(&self, task: &mut SteppingTask, cause: &str, question: Question) {
+        if let Some(calling) = self.stepping.calling(&question.operator) {
+            // Where too many are under way, it is asked when one of them has come back.
+            let _asked = task.calls.ask(cause, question, calling);
+        }
+    }
+
+    /// Forgets the calls of the events that are behind the task.
+    fn forget_calls(task: &mut SteppingTask) {
+        let is_behind = |position: &Position| {
+            let input = TopicPartition::new(position.topic.clone(), position.partition);
+            task.positions.get(&input).is_some_and(|next| position.offset < *next)
+        };
+        let behind: HashSet<String> =
+            task.looked_at.keys().filter(|position| is_behind(position)).map(ToString::to_string).collect();
+        let positions = &task.positions;
+        task.looked_at.retain(|position, _| {
+            let input = TopicPartition::new(position.topic.clone(), position.partition);
+            positions.get(&input).is_none_or(|next| position.offset >= *next)
+        });
+        task.calls.forget(&behind);
     }
 
     /// What the wall clock says, where a timer of its is due.

@@ -42,6 +42,11 @@ pub(crate) trait Work: Send + Sync + 'static {
         None
     }
 
+    /// Changes when a task may have something to do though nothing comes in; never for most work.
+    fn wakes(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
+
     /// The change is durable.
     fn committed(&self, task: &mut Self::Task);
 }
@@ -105,7 +110,7 @@ impl<W: Work> Worker<W> {
                     }
                     tracing::warn!(pipeline = self.work.label(), reason, "a worker goes back to its last commit");
                     tokio::select! {
-                        () = tokio::time::sleep(RESTART_PAUSE) => {}
+                        () = self.clock.pause(RESTART_PAUSE) => {}
                         _ = self.shutdown.wait_for(|stop| *stop) => return,
                     }
                 }
@@ -120,6 +125,7 @@ impl<W: Work> Worker<W> {
         };
         let mut moved = self.log.moved();
         let mut stopped = self.progress.stopped();
+        let mut woken = self.work.wakes();
         let mut tasks: BTreeMap<TaskId, W::Task> = BTreeMap::new();
         loop {
             if let Err(interruption) = self.assign(member.as_mut(), &mut tasks).await {
@@ -129,6 +135,7 @@ impl<W: Work> Worker<W> {
                 return Ended::Finished;
             }
             moved.borrow_and_update();
+            woken.as_mut().map(watch::Receiver::mark_unchanged);
             match self.round(member.as_ref(), &mut tasks).await {
                 Ok(Round::Worked) => {}
                 Ok(Round::Finished) => return Ended::Finished,
@@ -143,6 +150,7 @@ impl<W: Work> Worker<W> {
                         }
                         _ = moved.changed() => {}
                         () = self.clock.reached(wakes_at) => {}
+                        () = changed(&mut woken) => {}
                         _ = stopped.changed() => {}
                         _ = shutdown.wait_for(|stop| *stop) => {}
                     }
@@ -166,9 +174,13 @@ impl<W: Work> Worker<W> {
     fn apply(&self, assignment: Assignment, tasks: &mut BTreeMap<TaskId, W::Task>) -> Result<(), Interruption> {
         match assignment {
             Assignment::Assigned(assigned) => {
-                let (task, positions) = (assigned.task, assigned.positions.clone());
-                tasks.insert(task, self.work.open(assigned)?);
-                self.progress.update(task, Counts::default(), |progress| progress.positions = positions);
+                let (id, positions) = (assigned.task, assigned.positions.clone());
+                let mut task = self.work.open(assigned)?;
+                let wakes_at = self.work.wakes_at(&mut task);
+                tasks.insert(id, task);
+                self.progress.update(id, Counts::default(), |progress| {
+                    (progress.positions, progress.wakes_at) = (positions, wakes_at);
+                });
             }
             // Between two rounds nothing is in hand, so giving up is immediate.
             Assignment::Revoke(revoke) => {
@@ -202,6 +214,14 @@ impl<W: Work> Worker<W> {
             None if finished => Ok(Round::Finished),
             None => Ok(Round::Idle),
         }
+    }
+}
+
+/// Resolves when what is watched has changed; never where nothing is.
+async fn changed(watched: &mut Option<watch::Receiver<u64>>) {
+    let Some(watched) = watched else { return std::future::pending().await };
+    if watched.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

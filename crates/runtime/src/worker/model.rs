@@ -63,6 +63,7 @@ impl Work for Modelling {
             match self.feed.apply(record, &mut task.state) {
                 Ok(()) => task.state.keep(),
                 Err(StepError::Fatal(reason)) => return Err(Interruption::Restart(reason)),
+                Err(error @ StepError::Waits(_)) => return Err(Interruption::Restart(error.to_string())),
                 Err(StepError::Event(error)) => {
                     task.state.undo();
                     task.counts.dead_letters += 1;

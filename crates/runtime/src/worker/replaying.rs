@@ -10,12 +10,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use riverrun_event::{Offset, OperatorName, Record, TopicPartition};
 use riverrun_log::{Assigned, GroupName, InputRange, Log, Order, StateChange, StateRead, TaskCommit};
+use riverrun_topology::operators::lookup::Question;
 use tokio::sync::watch;
 
 use super::read_ahead::ReadAhead;
 use super::stepping::{READ_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from};
 use super::timing::Advanced;
 use super::{Gathered, Interruption, Work};
+use crate::calls;
 use crate::metrics::Metrics;
 use crate::models::{Frontier, ModelStore};
 use crate::progress::Progress;
@@ -34,6 +36,8 @@ pub(crate) struct Replaying {
     /// The group whose orders are followed.
     pub(crate) followed: GroupName,
     pub(crate) recompute: bool,
+    /// Whether services outside are asked where the recorded run has no answer of theirs.
+    pub(crate) asks: bool,
     /// Where to start, per input partition.
     pub(crate) starts: BTreeMap<TopicPartition, Offset>,
     /// Where to end: what was there when the replay was asked for.
@@ -100,10 +104,12 @@ impl Replaying {
             if !self.models_reached(&frontier).await {
                 return Ok(Gathered::default());
             }
-            if !self.follow_order(task, &order, &frontier, &mut commit)? {
+            task.stepping.calls.remember(&order.answers);
+            if !self.follow_order(task, &order, &frontier, &mut commit).await? {
                 is_paused = true;
                 break;
             }
+            task.stepping.calls.forget_all();
             task.next_order = number + 1;
             if commit.bytes() > READ_BYTES_MAX {
                 break;
@@ -119,22 +125,23 @@ impl Replaying {
 
     /// Follows one order record; false when its timers gave more than belongs into one commit, and the rest is to come in the
     /// next. What was done of it is not done again then: positions stand behind it, and timers that fired are gone.
-    fn follow_order(
+    async fn follow_order(
         &self,
         task: &mut ReplayTask,
         order: &Order,
         frontier: &Frontier,
         commit: &mut TaskCommit,
     ) -> Result<bool, Interruption> {
-        if let Some(now) = order.tick {
+        while let Some(now) = order.tick {
             match self.stepping.tick(&mut task.stepping, now, Some(frontier), commit)? {
-                Advanced::All => {}
+                Advanced::All => break,
                 Advanced::Paused => return Ok(false),
+                Advanced::Waits(timer, question) => self.ask(&mut task.stepping, &timer, question).await?,
                 Advanced::Stopped(reason) => return Err(Interruption::Stop(reason)),
             }
         }
         for range in &order.ranges {
-            if !self.follow_range(task, range, frontier, commit)? {
+            if !self.follow_range(task, range, frontier, commit).await? {
                 return Ok(false);
             }
         }
@@ -146,7 +153,7 @@ impl Replaying {
         order.ranges.iter().all(|range| self.ends.get(&range.input).is_some_and(|end| range.to <= *end))
     }
 
-    fn follow_range(
+    async fn follow_range(
         &self,
         task: &mut ReplayTask,
         range: &InputRange,
@@ -160,7 +167,7 @@ impl Replaying {
             let records = task.ahead.take(self.log.as_ref(), &range.input, next, range.to)?;
             let Some(last) = records.last() else { break };
             next = last.position.offset.next();
-            if let Some(offset) = self.step_all(&mut task.stepping, &records, Some(frontier), commit)? {
+            if let Some(offset) = self.step_all(&mut task.stepping, &records, Some(frontier), commit).await? {
                 task.ahead = ReadAhead::default();
                 reached = offset;
                 break;
@@ -186,7 +193,8 @@ impl Replaying {
             }
             let mut records = read_from(self.log.as_ref(), &input, next, READ_BYTES_MAX)?.records;
             records.retain(|record| record.position.offset < end);
-            let paused = self.step_all(task, &records, None, &mut commit)?;
+            let paused = self.step_all(task, &records, None, &mut commit).await?;
+            task.calls.forget_all();
             let reached = records.last().map_or(end, |last| last.position.offset.next());
             let reached = paused.unwrap_or(reached);
             task.positions.insert(input.clone(), reached);
@@ -203,18 +211,44 @@ impl Replaying {
     }
 
     /// Steps records; gives the first one that is to come in the next commit, if there is one.
-    fn step_all(
+    async fn step_all(
         &self,
         task: &mut SteppingTask,
-        records: &[Record],
+        mut records: &[Record],
         frontier: Option<&Frontier>,
         commit: &mut TaskCommit,
     ) -> Result<Option<Offset>, Interruption> {
-        match self.stepping.step_all(task, records, frontier, commit)? {
-            Stepped::All => Ok(None),
-            Stepped::PausedAt(offset) => Ok(Some(offset)),
-            Stepped::StoppedAt(_, reason) => Err(Interruption::Stop(reason)),
+        loop {
+            match self.stepping.step_all(task, records, frontier, commit)? {
+                Stepped::All => {
+                    // The live run has them in its record.
+                    drop(task.calls.take_used());
+                    return Ok(None);
+                }
+                Stepped::PausedAt(offset) => return Ok(Some(offset)),
+                Stepped::WaitsAt(offset, cause, question) => {
+                    self.ask(task, &cause, question).await?;
+                    let done = records.iter().take_while(|record| record.position.offset < offset).count();
+                    records = records.get(done..).unwrap_or_default();
+                }
+                Stepped::StoppedAt(_, reason) => return Err(Interruption::Stop(reason)),
+            }
         }
+    }
+
+    /// Asks a service outside, if that is wanted, and waits for its answer.
+    async fn ask(&self, task: &mut SteppingTask, cause: &str, question: Question) -> Result<(), Interruption> {
+        let calling = self.stepping.calling(&question.operator).filter(|_| self.asks);
+        let Some(calling) = calling else {
+            return Err(Interruption::Stop(format!(
+                "the step {} asks a service outside at {cause}, and the recorded run has no answer to that; a replay asks nobody \
+                 unless it is told to (--ask)",
+                question.operator
+            )));
+        };
+        let answer = calls::ask(calling, question.request.clone()).await;
+        task.calls.answered(cause, question, answer);
+        Ok(())
     }
 
     /// Waits until the models are known that far; false at shutdown.

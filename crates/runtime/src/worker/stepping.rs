@@ -1,15 +1,21 @@
 //! Steps records of one task into one commit. Live work and replays share it, so that they cannot differ.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
-use riverrun_event::{AppName, Event, Offset, Partition, Position, Record, TopicName, TopicPartition};
+use riverrun_event::{AppName, Event, Offset, OperatorName, Partition, Position, Record, TopicName, TopicPartition};
 use riverrun_log::{Assigned, Log, ReadError, TaskCommit, TaskId, TaskInputs};
-use riverrun_topology::{Clocks, EventError, OnError, Pipeline, Stage, StepContext, StepError, Timers, Topology};
+use riverrun_topology::operators::lookup::{Calling, Question};
+use riverrun_topology::{
+    Clocks, EventError, OnError, Operator, Pipeline, Stage, StepContext, StepError, Timers, Topology,
+};
+use tokio::sync::watch;
 
 use super::timing::{Advanced, read_clocks};
 use super::{Interruption, Ownership};
+use crate::calls::Calls;
 use crate::dead_letter::dead_letter_of;
 use crate::metrics::Counts;
 use crate::models::{Feed, Frontier, Lookup, ModelStore, VersionCache, is_own, look_ups_by_step, lookup::OwnModels};
@@ -17,6 +23,7 @@ use crate::overlay::{Overlay, SharedOverlay};
 use crate::peeks::Peeks;
 use crate::stage_name::StageName;
 use crate::step::{Outcome, Stepper, Written};
+use crate::views::ViewChange;
 
 /// Most bytes one task takes from one input partition for one commit: large enough to spread the cost of a sync, small enough
 /// that a commit stays far below the log's 4 MiB cycle.
@@ -29,6 +36,10 @@ pub(crate) struct Stepping {
     pub(crate) stepper: Stepper,
     /// Whether a step of it keeps state, and may set timers.
     pub(crate) keeps_time: bool,
+    /// The steps of it that ask services outside.
+    look_ups: HashMap<OperatorName, Calling>,
+    /// Tells the workers that such a service has answered.
+    pub(crate) answered: watch::Sender<u64>,
     own: Vec<Feed>,
     pub(crate) models: Arc<ModelStore>,
     /// Where failed events go, with its partitions; a replay sets none aside.
@@ -47,9 +58,14 @@ pub(crate) struct SteppingTask {
     pub(crate) counts: Counts,
     /// What is to be logged after the next commit.
     peeks: Peeks,
+    /// What the next commit changes in the views, in their order.
+    pub(crate) view_changes: Vec<Vec<ViewChange>>,
     pub(crate) last_accepted: Option<riverrun_event::Time>,
     pub(crate) own: OwnModels,
     pub(crate) cache: VersionCache,
+    pub(crate) calls: Calls,
+    /// Records that were looked at ahead of their turn, and what they wait for.
+    pub(crate) looked_at: BTreeMap<Position, Option<Question>>,
 }
 
 /// What became of a run of records.
@@ -58,6 +74,8 @@ pub(crate) enum Stepped {
     All,
     /// Those before this one are in the commit, which is large enough; this one is to come in the next.
     PausedAt(Offset),
+    /// Those before this one are in the commit; the timer or record there waits for an answer from outside.
+    WaitsAt(Offset, String, Question),
     /// `on_error: stop`: those before this one are in the commit.
     StoppedAt(Offset, String),
 }
@@ -76,17 +94,39 @@ impl Stepping {
         let own = used_models(pipeline, &stage).into_iter().filter_map(|name| topology.models.get(name));
         let own = own.filter(|model| stage.behind.is_none() && is_own(topology, pipeline, model));
         let own = own.cloned().map(Feed::new).collect();
-        let steps = pipeline.all_steps();
-        let keeps_time = steps.iter().any(|step| step.operator.is_keyed() && stage.steps.contains(&step.name));
+        let steps = pipeline.all_steps().into_iter().filter(|step| stage.steps.contains(&step.name));
+        let keeps_time = steps.clone().any(|step| step.operator.is_keyed());
+        let look_ups = steps.filter_map(|step| match &step.operator {
+            Operator::Lookup(lookup) => Some((step.name.clone(), lookup.calling.clone())),
+            _ => None,
+        });
+        let look_ups = look_ups.collect();
         Self {
             stepper: Stepper::new(app, pipeline, written),
             dead_letters: dead_letters.map(|topic| (topic, topology.task_count(pipeline).max(1))),
             pipeline: pipeline.clone(),
             stage,
             keeps_time,
+            look_ups,
+            answered: watch::Sender::new(0),
             own,
             models,
         }
+    }
+
+    /// Whether a step of it asks services outside.
+    pub(crate) fn looks_up(&self) -> bool {
+        !self.look_ups.is_empty()
+    }
+
+    fn cached_for(&self) -> HashMap<OperatorName, Duration> {
+        let cached = self.look_ups.iter().filter_map(|(name, calling)| Some((name.clone(), calling.cache?)));
+        cached.collect()
+    }
+
+    /// How a step asks.
+    pub(crate) fn calling(&self, operator: &OperatorName) -> Option<&Calling> {
+        self.look_ups.get(operator)
     }
 
     /// Names the stage.
@@ -129,8 +169,11 @@ impl Stepping {
             committed_clocks: clocks,
             counts: Counts::default(),
             peeks: Peeks::default(),
+            view_changes: Vec::new(),
             last_accepted: None,
             cache: VersionCache::default(),
+            calls: Calls::new(self.answered.clone(), self.cached_for()),
+            looked_at: BTreeMap::new(),
         })
     }
 
@@ -150,9 +193,11 @@ impl Stepping {
             match self.advance(task, record, frontier, commit)? {
                 Advanced::All => {}
                 Advanced::Paused => return Ok(Stepped::PausedAt(offset)),
+                Advanced::Waits(timer, question) => return Ok(Stepped::WaitsAt(offset, timer, question)),
                 Advanced::Stopped(reason) => return Ok(Stepped::StoppedAt(offset, reason)),
             }
-            match self.step_one(task, record, frontier) {
+            let used = task.calls.used();
+            match self.step_one(task, record, frontier, true) {
                 Ok(outcome) => {
                     task.state.get_mut().keep();
                     task.counts.received += 1;
@@ -162,6 +207,11 @@ impl Stepping {
                     commit.records.extend(outcome.records);
                 }
                 Err(StepError::Fatal(reason)) => return Err(Interruption::Restart(reason)),
+                Err(StepError::Waits(question)) => {
+                    task.state.get_mut().undo();
+                    task.calls.unuse(used);
+                    return Ok(Stepped::WaitsAt(offset, record.position.to_string(), question));
+                }
                 Err(StepError::Event(error)) => {
                     task.state.get_mut().undo();
                     if self.pipeline.on_error == OnError::Stop {
@@ -179,22 +229,44 @@ impl Stepping {
         Ok(Stepped::All)
     }
 
+    /// Looks at a record ahead of its turn, for what it will ask; nothing of it is kept.
+    pub(crate) fn probe(
+        &self,
+        task: &mut SteppingTask,
+        record: &Record,
+        frontier: Option<&Frontier>,
+    ) -> Result<Option<Question>, Interruption> {
+        let stepped = self.step_one(task, record, frontier, false);
+        task.state.get_mut().undo();
+        match stepped {
+            Err(StepError::Waits(question)) => Ok(Some(question)),
+            Err(StepError::Fatal(reason)) => Err(Interruption::Restart(reason)),
+            // What it comes to is found when it is its turn.
+            Ok(_) | Err(StepError::Event(_)) => Ok(None),
+        }
+    }
+
     fn step_one(
         &self,
         task: &mut SteppingTask,
         record: &Record,
         frontier: Option<&Frontier>,
+        counts: bool,
     ) -> Result<Outcome, StepError> {
         for feed in self.own.iter().filter(|feed| feed.model().from == record.position.topic) {
             feed.apply(record, task.state.get_mut())?;
         }
-        let SteppingTask { state, own, cache, timers, clocks, .. } = task;
+        let SteppingTask { state, own, cache, timers, clocks, calls, .. } = task;
         let mut models = Lookup { store: &self.models, frontier, own, state, cache };
         let mut overlay = SharedOverlay(state);
         let (mut peeked, mut late) = (Vec::new(), Vec::new());
+        // Most pipelines ask nobody, and need no name for each event.
+        let cause = if self.looks_up() { record.position.to_string() } else { String::new() };
+        let mut answers = calls.answers(&cause, record.accepted, counts);
         let mut context = StepContext {
             models: &mut models,
             state: &mut overlay,
+            answers: &mut answers,
             timers,
             clocks: *clocks,
             port: 0,

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use riverrun_event::{Event, OperatorName, Record, Time};
 use riverrun_log::{StateChange, StateRead, TaskCommit};
+use riverrun_topology::operators::lookup::Question;
 use riverrun_topology::rows::{RowReader, put_time};
 use riverrun_topology::{Clock, Clocks, EventError, OnError, StepContext, StepError, Timer};
 
@@ -21,6 +22,8 @@ pub(crate) enum Advanced {
     All,
     /// More is due than belongs into one commit.
     Paused,
+    /// What a timer gives waits for an answer from outside; the timer is still due.
+    Waits(String, Question),
     /// `on_error: stop`: the timer that failed is still due.
     Stopped(String),
 }
@@ -70,14 +73,23 @@ impl Stepping {
             }
             let due = task.timers.take_due(task.state.get_mut(), &task.clocks).map_err(restart)?;
             let Some(timer) = due else { return Ok(Advanced::All) };
-            match self.fire(task, &timer, frontier) {
+            if self.looks_up() {
+                // Nothing of this is kept, and the timer is due again.
+                let probed = self.fire(task, &timer, frontier, false);
+                task.state.get_mut().undo();
+                if let Err(StepError::Waits(question)) = probed {
+                    return Ok(Advanced::Waits(timer_id(&timer), question));
+                }
+                task.timers.cancel(task.state.get_mut(), timer.clock, timer.time, &timer.operator, &timer.key);
+            }
+            match self.fire(task, &timer, frontier, true) {
                 Ok(outcomes) => {
                     for outcome in outcomes {
                         bytes += self.keep_fired(task, outcome, commit);
                     }
                     task.state.get_mut().keep();
                 }
-                Err(StepError::Fatal(reason)) => return Err(Interruption::Restart(reason)),
+                Err(error @ (StepError::Fatal(_) | StepError::Waits(_))) => return Err(restart(error)),
                 Err(StepError::Event(error)) => {
                     task.state.get_mut().undo();
                     if self.pipeline.on_error == OnError::Stop {
@@ -93,19 +105,24 @@ impl Stepping {
     }
 
     /// Fires one timer. With `on_error: stop` it is whole or it fails; otherwise each event it gave succeeds or fails by itself.
+    /// What does not count is to be undone, whatever comes of it.
     fn fire(
         &self,
         task: &mut SteppingTask,
         timer: &Timer,
         frontier: Option<&Frontier>,
+        counts: bool,
     ) -> Result<FiredOutcomes, StepError> {
-        let SteppingTask { state, own, cache, timers, clocks, .. } = task;
+        let SteppingTask { state, own, cache, timers, clocks, calls, .. } = task;
         let mut models = Lookup { store: &self.models, frontier, own, state, cache };
         let mut overlay = SharedOverlay(state);
         let (mut peeked, mut late) = (Vec::new(), Vec::new());
+        let cause = if self.looks_up() { timer_id(timer) } else { String::new() };
+        let mut answers = calls.answers(&cause, clocks.wall, counts);
         let mut context = StepContext {
             models: &mut models,
             state: &mut overlay,
+            answers: &mut answers,
             timers,
             clocks: *clocks,
             port: 0,
@@ -116,13 +133,16 @@ impl Stepping {
         };
         let Some(events) = self.stepper.fire(timer.clone(), &mut context)? else { return Ok(Vec::new()) };
         let stops = self.pipeline.on_error == OnError::Stop;
-        if !stops {
+        // In one piece, so that all of it can be undone.
+        let whole = stops || !counts;
+        if !whole {
             state.borrow_mut().keep();
         }
         let mut outcomes = Vec::new();
         self.stepper.step_fired(events, &mut context, |outcome| {
-            match (&outcome, stops) {
-                (Err(failed), true) => return Err(failed.error.clone().into()),
+            match (&outcome, whole) {
+                (Err(failed), true) if stops => return Err(failed.error.clone().into()),
+                (Err(_), true) => {}
                 (Ok(_), false) => state.borrow_mut().keep(),
                 (Err(_), false) => state.borrow_mut().undo(),
                 (Ok(_), true) => {}

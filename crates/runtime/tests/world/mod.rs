@@ -89,7 +89,7 @@ pub fn topology(on_error: OnError) -> Topology {
 /// A replay of the pipeline from its beginning.
 pub fn request(to: &str, recompute: bool) -> ReplayRequest {
     let pipeline = PipelineName::new("scored").unwrap();
-    ReplayRequest { pipeline, to: TopicName::new(to).unwrap(), from: None, recompute }
+    ReplayRequest { pipeline, to: TopicName::new(to).unwrap(), from: None, recompute, ask: false }
 }
 
 pub struct World {
@@ -144,7 +144,13 @@ impl World {
 
     /// Runs the pipelines named, all without names, on this view of the world's log.
     pub fn start_on(&self, log: Arc<dyn Log>, workers: usize, pipelines: Option<Vec<PipelineName>>) -> Runtime {
-        let options = RuntimeOptions { workers, pipelines, metrics: Metrics::default(), clock: WallClock::System };
+        let options = RuntimeOptions {
+            workers,
+            pipelines,
+            metrics: Metrics::default(),
+            clock: WallClock::System,
+            drop_state: false,
+        };
         self.executor.block_on(Runtime::start(Arc::clone(&self.topology), log, options)).unwrap()
     }
 

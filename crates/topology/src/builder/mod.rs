@@ -139,7 +139,9 @@ impl TopologyBuilder {
         }
         let mut topology = Topology { app, topics: self.topics, models: self.models, pipelines: self.pipelines };
         // What was left out because of a mistake would only be found missing again.
-        let errors = if self.mistakes.0.is_empty() { topology.check() } else { self.mistakes.0 };
+        let mut errors = if self.mistakes.0.is_empty() { topology.check() } else { self.mistakes.0 };
+        // Who makes HTTP requests is registered by the app.
+        errors.retain(|error| !matches!(error, TopologyError::UnknownLookup { .. }));
         if !errors.is_empty() {
             return Err(errors);
         }

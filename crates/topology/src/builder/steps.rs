@@ -9,6 +9,7 @@ use crate::operators::branch::Branch;
 use crate::operators::filter::Filter;
 use crate::operators::flat_map::FlatMap;
 use crate::operators::group_by::GroupBy;
+use crate::operators::lookup::{Calling, Lookup, OnFailure};
 use crate::operators::map::Map;
 use crate::operators::merge::Merge;
 use crate::operators::peek::Peek;
@@ -259,6 +260,25 @@ impl<'b, O> StepsBuilder<'b, O> {
         let place = self.place("select_key");
         let key = self.scope.mistakes.expression(|| place, key);
         self.step(key.map(|key| Operator::SelectKey(SelectKey { key })))
+    }
+
+    /// Asks a service outside and puts its answer at `path`; `calling` says who is asked and how, see
+    /// [`crate::operators::lookup`].
+    pub fn lookup(self, request: &str, path: &str, calling: Calling) -> Self {
+        self.asked(request, path, calling, OnFailure::Error)
+    }
+
+    /// The same, with null in the place of an answer that cannot be had.
+    pub fn lookup_or_null(self, request: &str, path: &str, calling: Calling) -> Self {
+        self.asked(request, path, calling, OnFailure::Null)
+    }
+
+    fn asked(self, request: &str, path: &str, calling: Calling, on_failure: OnFailure) -> Self {
+        let place = self.place("lookup");
+        let request = self.scope.mistakes.expression(|| place.clone(), request);
+        let path = self.scope.mistakes.path(|| place, path);
+        let lookup = request.zip(path).map(|(request, place)| Lookup { request, place, calling, on_failure });
+        self.step(lookup.map(Operator::Lookup))
     }
 
     /// Says what the keyed steps behind it go by; see [`crate::operators::group_by`].

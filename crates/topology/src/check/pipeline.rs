@@ -7,6 +7,7 @@ use riverrun_event::{OperatorName, TopicName};
 
 use crate::operators::Operator;
 use crate::operators::branch::Branch;
+use crate::operators::lookup::{Lookup, Whom};
 use crate::operators::repartition::{Partitioner, Repartition};
 use crate::operators::snapshot::Snapshot;
 use crate::operators::transform::Transform;
@@ -16,6 +17,9 @@ use crate::sink::Sink;
 use crate::topology::TopologyError;
 
 use super::Findings;
+
+/// Most calls of a task to services outside at once: each holds a connection.
+const CALLS_MAX: usize = 10_000;
 
 /// The walk through one pipeline.
 struct Walk<'p> {
@@ -76,6 +80,7 @@ impl Findings<'_> {
             Operator::Snapshot(snapshot) => self.snapshot(place, snapshot),
             Operator::Aggregate(aggregate) => self.aggregate(place, aggregate, &walk.inputs),
             Operator::Transform(transform) => self.transform(walk, transform),
+            Operator::Lookup(lookup) => self.lookup(walk, place, lookup),
             Operator::Repartition(repartition) => self.repartition(walk, place, step, repartition),
             Operator::Branch(branch) => return self.branch(walk, place, branch, arriving),
             Operator::Merge(merge) => {
@@ -142,6 +147,28 @@ impl Findings<'_> {
     fn snapshot(&mut self, place: &str, snapshot: &Snapshot) {
         for entry in &snapshot.models {
             self.known_model(&format!("{place}.snapshot"), entry);
+        }
+    }
+
+    fn lookup(&mut self, walk: &Walk<'_>, place: &str, lookup: &Lookup) {
+        let calling = &lookup.calling;
+        let place = |field: &str| format!("{place}.lookup.{field}");
+        if calling.timeout.is_zero() {
+            self.refuse(place("timeout"), "without any time there is never an answer; leave `timeout` out for 5s");
+        }
+        if calling.concurrency == 0 || calling.concurrency > CALLS_MAX {
+            let message = format!("{} calls at once are not possible; it is 1 to {CALLS_MAX}", calling.concurrency);
+            self.refuse(place("concurrency"), message);
+        }
+        if calling.attempts == 0 {
+            self.refuse(place("attempts"), "what is never tried is never answered; leave `attempts` out for 3");
+        }
+        if calling.function.is_none() {
+            let whom = match &calling.whom {
+                Whom::Http => "an HTTP server".to_owned(),
+                Whom::Function(name) => format!("the function {name:?}"),
+            };
+            self.errors.push(TopologyError::UnknownLookup { pipeline: walk.pipeline.name.clone(), whom });
         }
     }
 

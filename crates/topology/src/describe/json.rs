@@ -8,6 +8,7 @@ use crate::expression::Expression;
 use crate::model::Model;
 use crate::operators::Operator;
 use crate::operators::branch::Arm;
+use crate::operators::lookup::Whom;
 use crate::pipeline::{Pipeline, Step};
 use crate::sink::Sink;
 use crate::topic::Topic;
@@ -146,6 +147,23 @@ fn operator(operator: &Operator) -> Value {
             "as": flat_map.place.as_ref().map(ToString::to_string),
         }),
         Operator::SelectKey(select_key) => select_key.key.source().into(),
+        Operator::Lookup(lookup) => {
+            let whom = match &lookup.calling.whom {
+                Whom::Http => "http",
+                Whom::Function(name) => name.as_str(),
+            };
+            json!({
+                "whom": whom,
+                "request": lookup.request.source(),
+                "as": lookup.place.to_string(),
+                "timeout_seconds": seconds(lookup.calling.timeout),
+                "attempts": lookup.calling.attempts,
+                "concurrency": lookup.calling.concurrency,
+                "cache_seconds": lookup.calling.cache.map(seconds),
+                "on_failure": lookup.on_failure.word(),
+                "registered": lookup.calling.function.is_some(),
+            })
+        }
         Operator::GroupBy(group_by) => group_by.key.source().into(),
         Operator::Repartition(repartition) => json!({
             "by": source(repartition.by.as_ref()),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::operators::Operator;
 use crate::operators::branch::Arm;
+use crate::operators::lookup::{Lookup, OnFailure, Whom};
 use crate::operators::repartition::{Partitioner, Repartition};
 use crate::sink::Sink;
 use crate::topology::Topology;
@@ -60,6 +61,7 @@ fn parts(operator: &Operator) -> Vec<String> {
             vec![format!("each of {}{place}", flat_map.each.source())]
         }
         Operator::SelectKey(select_key) => vec![select_key.key.source().to_owned()],
+        Operator::Lookup(lookup) => vec![asking(lookup)],
         Operator::GroupBy(group_by) => vec![group_by.key.source().to_owned()],
         Operator::Repartition(repartition) => vec![repartitioning(repartition)],
         Operator::Peek(peek) => vec![peek.value.source().to_owned()],
@@ -77,6 +79,25 @@ fn parts(operator: &Operator) -> Vec<String> {
         Operator::Identify(identify) => vec![joins::identify(identify)],
         Operator::Monitor(monitor) => vec![joins::monitor(monitor)],
     }
+}
+
+/// Who is asked what, and how.
+fn asking(lookup: &Lookup) -> String {
+    let calling = &lookup.calling;
+    let whom = match &calling.whom {
+        Whom::Http => "GET".to_owned(),
+        Whom::Function(name) => name.clone(),
+    };
+    let cache = calling.cache.map(|cache| format!(", cached for {}", duration(cache))).unwrap_or_default();
+    let failure = if lookup.on_failure == OnFailure::Null { ", else null" } else { "" };
+    format!(
+        "{whom} {} as {}; {} at once, {} times {}{cache}{failure}",
+        one_line(lookup.request.source()),
+        lookup.place,
+        calling.concurrency,
+        calling.attempts,
+        duration(calling.timeout)
+    )
 }
 
 /// How events are dealt out anew.

@@ -9,6 +9,7 @@ pub mod group_by;
 pub mod identify;
 pub mod join;
 mod keyed;
+pub mod lookup;
 pub mod map;
 pub mod merge;
 pub mod monitor;
@@ -62,6 +63,8 @@ pub enum Operator {
     FlatMap(flat_map::FlatMap),
     /// Gives the event another key.
     SelectKey(select_key::SelectKey),
+    /// Asks a service outside.
+    Lookup(lookup::Lookup),
     /// Says what the keyed steps behind it go by.
     GroupBy(group_by::GroupBy),
     /// Deals the events out anew.
@@ -102,6 +105,7 @@ impl Operator {
             Self::Map(_) => "map",
             Self::FlatMap(_) => "flat_map",
             Self::SelectKey(_) => "select_key",
+            Self::Lookup(_) => "lookup",
             Self::GroupBy(_) => "group_by",
             Self::Repartition(_) => "repartition",
             Self::Peek(_) => "peek",
@@ -146,6 +150,7 @@ impl Operator {
             Self::Map(map) => map.apply(name, draft),
             Self::FlatMap(flat_map) => flat_map.apply(name, draft),
             Self::SelectKey(select_key) => select_key.apply(name, draft),
+            Self::Lookup(lookup) => lookup.apply(name, draft, context.answers),
             Self::GroupBy(group_by) => group_by.apply(name, draft),
             Self::Repartition(repartition) => repartition.apply(name, draft),
             Self::Peek(peek) => Ok(peek.apply(name, draft, context.peeked)),
@@ -205,6 +210,17 @@ impl Operator {
             Self::Sequence(sequence) => sequence.late.as_ref(),
             Self::Join(join) => join.late(),
             Self::Monitor(monitor) => monitor.late.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What its rows of state mean, for those that keep any: rows of another shape are of no use to it. What does not touch the
+    /// rows, such as where results go, is not part of it.
+    #[must_use]
+    pub fn state_shape(&self) -> Option<String> {
+        match self {
+            Self::Aggregate(aggregate) => Some(aggregate.state_shape()),
+            _ if self.is_keyed() => Some(self.verb().to_owned()),
             _ => None,
         }
     }

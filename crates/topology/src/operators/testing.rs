@@ -6,7 +6,7 @@ use bytes::Bytes;
 use riverrun_event::{Event, Key, ModelName, Offset, OperatorName, Partition, Record, Time, TopicName, TopicPartition};
 
 use super::Operator;
-use crate::context::{Flow, KeyedState, ModelVersion, Models, StepContext, StepError};
+use crate::context::{Flow, KeyedState, ModelVersion, Models, NoAnswers, StepContext, StepError};
 use crate::document::Json;
 use crate::draft::Draft;
 use crate::timers::{Clocks, Timers};
@@ -125,6 +125,7 @@ impl World {
         let mut context = StepContext {
             models: &mut Versions(&self.versions),
             state: &mut self.state,
+            answers: &mut NoAnswers,
             timers: &mut self.timers,
             clocks: self.clocks.unwrap_or(Clocks::START),
             port,

@@ -308,7 +308,7 @@ mod tests {
             Ok(Flow::Replace(drafts)) => Ok(drafts.len()),
             Ok(_) => unreachable!("a transformer replaces"),
             Err(StepError::Event(error)) => Err(format!("{} {}", error.code, error.message)),
-            Err(StepError::Fatal(message)) => Err(message),
+            Err(error) => Err(error.to_string()),
         }
     }
 

@@ -146,7 +146,7 @@ pub(super) fn fire(
     let row = Row::read(&aggregate.method, value)?;
     let interval = aggregate.interval(row_key, &row)?;
     let mut firing = Firing { aggregate, name, row_key, row, interval };
-    let emitted = if *what == EVERY { firing.every(context)? } else { firing.end(context)? };
+    let emitted = if *what == EVERY { firing.every(timer.time, context)? } else { firing.end(context)? };
     Ok(emitted.into_iter().collect())
 }
 
@@ -160,10 +160,10 @@ struct Firing<'a> {
 }
 
 impl Firing<'_> {
-    /// The wall clock lets the next result through.
-    fn every(&mut self, context: &mut StepContext<'_>) -> Result<Option<Draft>, StepError> {
+    /// The wall clock lets the next result through. It counts as emitted when it was due: how much later somebody looked at the
+    /// clock must not change what follows.
+    fn every(&mut self, now: Time, context: &mut StepContext<'_>) -> Result<Option<Draft>, StepError> {
         let Emit::Every(pause) = self.aggregate.options.emit else { return Ok(None) };
-        let now = context.clocks.wall;
         // Sessions that became one have a timer each, of which the last counts.
         if !self.row.is_waiting || self.row.emitted.is_some_and(|emitted| emitted.plus(pause) > now) {
             return Ok(None);

@@ -104,6 +104,22 @@ pub struct AggregateError {
 }
 
 impl Aggregate {
+    /// What its rows mean: rows of other functions or windows are of no use. The expressions of a fold may change; what the
+    /// state is stays theirs to say.
+    #[must_use]
+    pub fn state_shape(&self) -> String {
+        let functions = match &self.method {
+            Method::Count(fields) | Method::Aggregate(fields) => {
+                fields.iter().map(|(_, function)| function.source().split_whitespace().collect()).collect()
+            }
+            Method::Reduce(_) | Method::Fold(_) | Method::Cogroup(_) => Vec::<String>::new(),
+        };
+        let window = self.options.window.as_ref().map(|window| format!(" {:?} {:?}", window.shape, window.clock));
+        // Rows of what is not emitted at once hold the last event, too.
+        let event = if self.options.emit == Emit::Change { "" } else { " with event" };
+        format!("{} {}{}{event}", self.method.verb(), functions.join(","), window.unwrap_or_default())
+    }
+
     /// What cannot be about it.
     ///
     /// # Errors

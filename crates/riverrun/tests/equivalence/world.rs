@@ -1,0 +1,175 @@
+//! An app on the in-memory log, on this thread, that can be dropped at any moment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use riverrun::App;
+use riverrun_event::partitioner::partition_of;
+use riverrun_event::{Event, Key, Offset, Partition, Time, TopicName, TopicPartition};
+use riverrun_log::memory::MemoryLog;
+use riverrun_log::{AppendBatch, Faults, Log, NewRecord, Topics};
+use riverrun_runtime::views::{Keys, ViewQuery};
+use riverrun_runtime::{Metrics, PipelineState, Runtime, RuntimeOptions, WallClock};
+use riverrun_topology::Topology;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use super::scenarios::{Given, START, Scenario};
+
+/// Everything that came out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outputs {
+    /// Per topic and partition, what it holds.
+    pub(crate) topics: BTreeMap<String, Vec<Vec<String>>>,
+    /// Per view, its rows.
+    pub(crate) views: BTreeMap<String, Vec<String>>,
+}
+
+pub(crate) struct World {
+    topology: Arc<Topology>,
+    log: MemoryLog,
+    clock: watch::Sender<Time>,
+    executor: tokio::runtime::Runtime,
+    running: Option<(Runtime, LocalSet)>,
+    published: u64,
+}
+
+impl World {
+    pub(crate) fn new(scenario: &Scenario, partitions: u32) -> Self {
+        let topics: String = scenario
+            .topics
+            .iter()
+            .chain(&["out", "late"])
+            .map(|topic| format!("  {topic}: {{ partitions: {partitions}, key: data.k }}\n"))
+            .collect();
+        let text = format!(
+            "app: equivalence\ntopics:\n{topics}models: {{ {} }}\npipelines:\n  p:\n    from: {}\n    steps:\n{}\n    to: out\n",
+            scenario.models, scenario.topics[0], scenario.steps
+        );
+        let app = App::parse(&text, "riverrun.yaml").unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let clock = watch::Sender::new(Time::parse(START).unwrap());
+        let accepts = clock.subscribe();
+        let world = Self {
+            topology: Arc::new(app.topology().clone()),
+            log: MemoryLog::with_clock(move || *accepts.borrow()),
+            clock,
+            executor: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
+            running: None,
+            published: 0,
+        };
+        world.executor.block_on(world.log.ensure(&riverrun_runtime::runtime::topic_specs(&world.topology))).unwrap();
+        world
+    }
+
+    pub(crate) fn declare(&self, faults: Faults) {
+        let _same = self.log.clone().with_faults(faults);
+    }
+
+    pub(crate) fn start(&mut self, workers: usize) {
+        let options = RuntimeOptions {
+            workers,
+            pipelines: None,
+            metrics: Metrics::default(),
+            clock: WallClock::Manual(self.clock.subscribe()),
+            drop_state: false,
+        };
+        let tasks = LocalSet::new();
+        let log: Arc<dyn Log> = Arc::new(self.log.clone());
+        let starting = Runtime::start_local(Arc::clone(&self.topology), log, options);
+        let runtime = tasks.block_on(&self.executor, starting).unwrap();
+        self.running = Some((runtime, tasks));
+    }
+
+    /// All that was not committed is gone.
+    pub(crate) fn crash(&mut self) {
+        self.running = None;
+    }
+
+    /// A second passes, and an event comes in.
+    pub(crate) fn publish(&mut self, given: &Given) {
+        self.clock.send_modify(|now| *now = now.plus(Duration::from_secs(1)));
+        let mut event = Event::new(format!("e{}", self.published), "/given", given.kind);
+        event.key = given.key.as_ref().map(|key| Key::new(key.as_bytes().to_vec()).unwrap());
+        event.time = Some(given.time);
+        event.data = given.data.clone().map(Into::into);
+        event.attributes.set("traceparent", format!("trace-{}", self.published));
+        self.published += 1;
+        let topic = TopicName::new(given.topic).unwrap();
+        let partitions = self.topology.topics[&topic].partitions;
+        let record = NewRecord { partition: partition_of(&event, partitions), topic, event };
+        self.executor.block_on(self.log.append(AppendBatch { records: vec![record] })).unwrap();
+    }
+
+    /// Lets every worker go on so many times.
+    pub(crate) fn work(&self, times: u64) {
+        let Some((_, tasks)) = &self.running else { return };
+        (0..times).for_each(|_| tasks.block_on(&self.executor, tokio::task::yield_now()));
+    }
+
+    /// Works until nothing is left to do.
+    pub(crate) fn settle(&self) {
+        let Some((runtime, _)) = &self.running else { return };
+        for _ in 0..1_000_000 {
+            let now = *self.clock.borrow();
+            let pipelines = runtime.pipelines().unwrap();
+            let stopped = pipelines.iter().find(|pipeline| pipeline.state != PipelineState::Running);
+            assert!(stopped.is_none(), "{stopped:?}");
+            let is_idle = pipelines.iter().all(|pipeline| pipeline.is_idle() && !pipeline.is_due(now));
+            if is_idle && runtime.models().unwrap().iter().all(|model| model.next == model.end) {
+                return;
+            }
+            self.work(1);
+        }
+        panic!("it never comes to an end");
+    }
+
+    /// A day passes without events, so that every timer of the wall clock is due.
+    pub(crate) fn end(&mut self) {
+        self.clock.send_modify(|now| *now = now.plus(Duration::from_secs(86_400)));
+        self.settle();
+    }
+
+    pub(crate) fn outputs(&self) -> Outputs {
+        let names = ["out", "late", "_dead-letters.p"];
+        let topics = names.map(|name| (name.to_owned(), self.records(&TopicName::internal(name).unwrap())));
+        let (runtime, _) = self.running.as_ref().unwrap();
+        let views = runtime.views().iter().map(|view| {
+            let page = view.read(&ViewQuery::of(Keys::All, usize::MAX)).unwrap();
+            let rows = page.entries.into_iter().map(|entry| format!("{:?}", entry.row));
+            (view.name.to_string(), rows.collect())
+        });
+        Outputs { topics: topics.into(), views: views.collect() }
+    }
+
+    /// What a topic holds, partition by partition.
+    fn records(&self, topic: &TopicName) -> Vec<Vec<String>> {
+        let described = self.log.describe(topic).unwrap();
+        let partition = |(number, end): (u32, Offset)| {
+            let partition = TopicPartition::new(topic.clone(), Partition(number));
+            let records = if end == Offset(0) {
+                Vec::new()
+            } else {
+                self.log.read(&partition.at(Offset(0)), usize::MAX).unwrap()
+            };
+            records.into_iter().map(|record| shown(&record.event)).collect()
+        };
+        (0..).zip(described.offsets.iter().map(|offsets| offsets.end)).map(partition).collect()
+    }
+}
+
+/// Everything about an event, as text.
+fn shown(event: &Event) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let attributes: Vec<String> = event.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!(
+        "{} {} {} {} key {:?} {} [{}]",
+        event.id,
+        event.source,
+        event.kind,
+        event.time.map(|time| time.to_string()).unwrap_or_default(),
+        event.key.as_ref().map(ToString::to_string),
+        event.data.as_deref().map_or_else(|| "-".to_owned(), text),
+        attributes.join(" ")
+    )
+}

@@ -13,7 +13,7 @@ use last_ten::LastTen;
 use winning_bid::WinningBid;
 
 /// The queries there are; `q5` is in `q5.yaml`.
-pub const QUERIES: [&str; 10] = ["q0", "q1", "q2", "q4", "q5", "q6", "q7", "q8", "q11", "q12"];
+pub const QUERIES: [&str; 11] = ["q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q11", "q12"];
 
 /// Loads a query, with the transformers it names.
 ///

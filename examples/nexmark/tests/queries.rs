@@ -6,8 +6,9 @@ mod harness;
 
 use std::collections::HashMap;
 
-use harness::{Result, check, compare, run};
+use harness::{Result, check, closing, compare, run};
 use riverrun_nexmark::events::{Entry, Options, generate};
+use riverrun_nexmark::running;
 use serde_json::Value;
 
 /// The data of every result.
@@ -34,6 +35,11 @@ fn q1_converts_prices() {
 #[test]
 fn q2_selects_auctions() {
     check("q2", batch::q2, data);
+}
+
+#[test]
+fn q3_joins_sellers_with_what_they_sell() {
+    check("q3", batch::q3, data);
 }
 
 #[test]
@@ -88,4 +94,18 @@ fn q11_counts_bids_in_sessions() {
 #[test]
 fn q12_counts_bids_by_the_clock_of_whoever_accepted_them() {
     check("q12", batch::q12, data);
+}
+
+/// A server reads from two topics what has gathered there, and works on all partitions at once. The auctions and the bids for them still
+/// come in the order of their times, so that every auction is closed with the bids it got.
+#[tokio::test(flavor = "multi_thread")]
+async fn q4_gives_the_same_on_a_server() {
+    let entries: Vec<Entry> = generate(Options::default()).collect();
+    let published = entries.iter().cloned().chain(closing(&entries, 1));
+    let mut lines = Vec::new();
+    running::run("q4", published, &mut lines).await.unwrap();
+    let events = std::str::from_utf8(&lines).unwrap().lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let last: HashMap<String, Value> =
+        events.map(|event| (event["partitionkey"].to_string(), event["data"].clone())).collect();
+    compare("q4", batch::q4(&entries), last.into_values().collect());
 }

@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use riverrun_event::{ModelName, Offset, Position, Record, Time, TopicPartition};
+use riverrun_event::{ModelName, Position, Time, TopicPartition};
 use riverrun_log::{Assigned, InputRange, Log, Order, TaskCommit};
 use riverrun_topology::Topology;
 use riverrun_topology::operators::lookup::Question;
 use tokio::sync::watch;
 
+use super::interleaving::{Waiting, in_order_of_time};
 use super::stepping::{READ_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from};
 use super::timing::Advanced;
 use super::{Gathered, Interruption, Work};
@@ -46,14 +47,6 @@ pub(crate) struct Live {
     pub(crate) shutdown: watch::Receiver<bool>,
 }
 
-/// Records of one input that wait to be stepped.
-struct Waiting {
-    input: TopicPartition,
-    from: Offset,
-    to: Offset,
-    records: Vec<Record>,
-}
-
 impl Work for Live {
     type Task = SteppingTask;
 
@@ -67,7 +60,7 @@ impl Work for Live {
     }
 
     async fn gather(&self, task: &mut SteppingTask) -> Result<Gathered, Interruption> {
-        let waiting = self.waiting(task)?;
+        let waiting = in_order_of_time(self.waiting(task)?);
         let tick = if waiting.is_empty() { self.due_tick(task)? } else { None };
         if (waiting.is_empty() && tick.is_none()) || !self.models_are_ready().await? {
             return Ok(Gathered::default());
@@ -99,6 +92,7 @@ impl Work for Live {
                 Stepped::StoppedAt(offset, reason) => (to, stop) = (offset, Some(reason)),
             }
             task.positions.insert(input.clone(), to);
+            commit.positions.retain(|(moved, _)| *moved != input);
             commit.positions.push((input.clone(), to));
             if from < to {
                 order.ranges.push(InputRange { input, from, to });

@@ -10,7 +10,7 @@ use riverrun_nexmark::events::{Auction, Bid, Data, Entry, Person};
 use serde_json::{Value, json};
 
 pub(crate) use closing::{q4, q6};
-pub(crate) use joining::q8;
+pub(crate) use joining::{q3, q8};
 pub(crate) use windows::{q5, q7, q7_in_time, q11, q12};
 
 /// Every bid, as it is.

@@ -96,16 +96,22 @@ fn read(driver: &mut Driver, topic: &str) -> Vec<Result> {
 /// Bids that have nothing to do with the others, hours later: every partition gets some, so every window closes, and so do those of
 /// the results of windows.
 fn close(driver: &mut Driver, entries: &[Entry]) {
-    let bid = entries.iter().find_map(|entry| if let Data::Bid(bid) = &entry.data { Some(bid) } else { None }).unwrap();
     for hour in 1..=CLOSING_HOURS {
         driver.advance(HOUR).unwrap();
-        for number in 1_000_000..1_000_000 + CLOSING_KEYS {
-            let date_time = BEGINNING_MS + hour * 3_600_000;
-            let bid = Bid { auction: number, bidder: number, date_time, ..bid.clone() };
-            let entry = Entry { id: format!("closing-{hour}-{number}"), data: Data::Bid(bid) };
+        for entry in closing(entries, hour) {
             driver.publish(entry.topic(), entry.event()).unwrap();
         }
     }
+}
+
+/// The closing bids of an hour.
+pub(crate) fn closing(entries: &[Entry], hour: u64) -> impl Iterator<Item = Entry> {
+    let bid = entries.iter().find_map(|entry| if let Data::Bid(bid) = &entry.data { Some(bid) } else { None }).unwrap();
+    (1_000_000..1_000_000 + CLOSING_KEYS).map(move |number| {
+        let date_time = BEGINNING_MS + hour * 3_600_000;
+        let bid = Bid { auction: number, bidder: number, date_time, ..bid.clone() };
+        Entry { id: format!("closing-{hour}-{number}"), data: Data::Bid(bid) }
+    })
 }
 
 /// A moment.

@@ -1,6 +1,7 @@
 //! App files as data: each case is a file and the places of what is wrong with it.
 
 mod arbitrary;
+mod described;
 mod documents;
 mod files;
 mod joins;

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::commands::{
     check, completions, consumers, dead_letters, demo, describe, init, publish, replay, run, schema, status, tail,
-    test, verify,
+    test, verify, view,
 };
 use crate::terminal::ColorChoice;
 
@@ -85,6 +85,8 @@ pub(crate) enum Command {
     Consumers(consumers::ConsumersArguments),
     /// Read the whole data directory and check every checksum and chain. Offline.
     Verify(verify::VerifyArguments),
+    /// Show the rows of a view, or the views there are.
+    View(view::ViewArguments),
     /// Show topics, pipelines and how far behind they are.
     Status(status::StatusArguments),
     /// See Riverrun do its main job on real data, and end.

@@ -15,6 +15,7 @@ pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod test;
 pub(crate) mod verify;
+pub(crate) mod view;
 
 use crate::arguments::{Arguments, Command, GlobalOptions};
 use crate::failure::{Failure, Report};
@@ -53,6 +54,7 @@ pub(crate) fn execute(arguments: Arguments, terminal: &Terminal) -> Result<(), F
         Command::Replay(arguments) => in_runtime(replay::execute(session, &arguments)),
         Command::DeadLetters(arguments) => in_runtime(dead_letters::execute(session, &arguments)),
         Command::Consumers(arguments) => in_runtime(consumers::execute(session, &arguments)),
+        Command::View(arguments) => in_runtime(view::execute(session, &arguments)),
         Command::Status(arguments) => in_runtime(status::execute(session, &arguments)),
         Command::Demo(arguments) => in_runtime(demo::execute(session, &arguments)),
     }

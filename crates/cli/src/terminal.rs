@@ -126,7 +126,7 @@ impl<T: fmt::Display> fmt::Display for Painted<T> {
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let is_numeric = |index: usize| {
         let mut cells = rows.iter().filter_map(|row| row.get(index));
-        cells.all(|cell| cell.starts_with(|first: char| first.is_ascii_digit()))
+        cells.all(|cell| is_figure(cell))
     };
     let numeric: Vec<bool> = (0..header.len()).map(is_numeric).collect();
     let mut table = comfy_table::Table::new();
@@ -145,6 +145,13 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     table.trim_fmt()
 }
 
+/// Whether a cell is a number, a unit behind it or not; a time is none.
+fn is_figure(cell: &str) -> bool {
+    let number = cell.split(' ').next().unwrap_or_default();
+    number.starts_with(|first: char| first.is_ascii_digit())
+        && number.chars().all(|letter| letter.is_ascii_digit() || ".,%".contains(letter))
+}
+
 /// The width of the terminal on standard output, where it is one.
 pub(crate) fn width() -> Option<u16> {
     if !std::io::stdout().is_terminal() {
@@ -156,6 +163,15 @@ pub(crate) fn width() -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_stand_to_the_right() {
+        for (cell, expected) in
+            [("1,200", true), ("0.5 s", true), ("2013-01-01T10:00:00Z", false), ("", false), ("a1", false)]
+        {
+            assert_eq!(is_figure(cell), expected, "{cell:?}");
+        }
+    }
 
     #[test]
     fn ink_shows_only_where_it_is_wanted() {

@@ -8,7 +8,7 @@ use std::process::Command;
 use binary::Place;
 use serde_json::Value;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "init",
     "run",
     "check",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 14] = [
     "replay",
     "dead-letters",
     "verify",
+    "view",
     "status",
     "demo",
     "completions",

@@ -13,7 +13,8 @@ use crate::terminal::{Ink, Terminal, table};
 
 const EXAMPLES: &str = "\
 RECORDS are those a topic holds. IN to SKIPPED are what pipelines did since the server started; `dead-letters list` has \
-all that were ever set aside. LAG is what a task has yet to process, in events and as the age of the oldest of them; of a consumer, what it has yet to commit.
+all that were ever set aside. LATE are events that came after their window. A pipeline with a repartition has a line for each \
+part: `totals/by-customer` is what stands behind the step `by-customer`. LAG is what a task has yet to process, in events and as the age of the oldest of them; of a consumer, what it has yet to commit.
 
 Examples:
   riverrun status
@@ -86,6 +87,8 @@ pub(crate) struct PipelineStatus {
     pub(crate) dropped: u64,
     pub(crate) dead_letters: u64,
     skipped: u64,
+    #[serde(default)]
+    late: u64,
     #[serde(default)]
     tasks: Vec<TaskStatus>,
 }
@@ -162,10 +165,17 @@ fn pipelines(pipelines: &[PipelineStatus]) -> Option<String> {
             Some(reason) => format!("{}: {reason}", pipeline.state),
             None => pipeline.state.clone(),
         };
-        let counts = [pipeline.received, pipeline.emitted, pipeline.dropped, pipeline.dead_letters, pipeline.skipped];
+        let counts = [
+            pipeline.received,
+            pipeline.emitted,
+            pipeline.dropped,
+            pipeline.late,
+            pipeline.dead_letters,
+            pipeline.skipped,
+        ];
         [pipeline.name.clone(), state].into_iter().chain(counts.map(count)).collect()
     };
-    let header = ["PIPELINE", "STATE", "IN", "OUT", "DROPPED", "DEAD LETTERS", "SKIPPED"];
+    let header = ["PIPELINE", "STATE", "IN", "OUT", "DROPPED", "LATE", "DEAD LETTERS", "SKIPPED"];
     section(&header, pipelines.iter().map(row).collect())
 }
 

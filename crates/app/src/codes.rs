@@ -59,6 +59,8 @@ pub(crate) const TEST_UNREADABLE: &str = "RR0040";
 pub(crate) const TEST_FIELDS: &str = "RR0041";
 /// A test that cannot fail.
 pub(crate) const TEST_EMPTY: &str = "RR0042";
+/// Answers for lookups that the app does not make.
+pub(crate) const TEST_LOOKUPS: &str = "RR0043";
 
 /// A topic that nothing reads or writes.
 pub(crate) const UNUSED_TOPIC: &str = "RR0050";

@@ -40,6 +40,6 @@ pub use schema::{SCHEMA_FILE, schema};
 pub use settings::{Compression, Durability, LogSetting, Secret, Settings, Token};
 pub use source::{Place, Source, Sources, Span};
 pub use test_file::{
-    Aspect, ClockMove, ExpectedField, ExpectedRecord, ExpectedTopic, Given, GivenData, Test, TestFile, TestFileError,
-    TestStep,
+    Aspect, ClockMove, ExpectedField, ExpectedRecord, ExpectedRow, ExpectedTopic, ExpectedView, Given, GivenData,
+    RowIs, Test, TestFile, TestFileError, TestStep,
 };

@@ -188,8 +188,129 @@ fn tests_that_need_a_transformer_say_so() {
     place.write("x.test.yaml", format!("tests:\n  t: {{ given: [{{ {order} 1 }} }}], expect: {{ totals: nothing }} }}\n  u: {{ given: [{{ {order} 0 }} }}], expect: {{ bills: nothing }} }}\n"));
     let outcome = place.run(&["test"]);
     assert_eq!(outcome.code, 1);
-    assert!(outcome.out.contains("a transformer that is not compiled into this program: `risk`"), "{}", outcome.out);
+    assert!(
+        outcome.out.contains("what is not compiled into this program: the transformer \"risk\""),
+        "{}",
+        outcome.out
+    );
     assert!(outcome.out.contains("1 passed, 1 not run"), "{}", outcome.out);
+}
+
+#[test]
+fn tests_that_need_a_function_or_a_partitioner_say_so() {
+    let with = |step: &str| Place::with_app(&SHOP.replace("- remove: data.snapshot", step));
+    let order = "{ topic: orders, data: { order_id: o-1, customer: ada, price: 1, count: 1 } }";
+    for (step, lacks) in [
+        ("- lookup: { call: tier, with: data.customer, as: data.tier }", "the function \"tier\""),
+        ("- repartition: { by: data.customer, partitioner: { custom: by-tier } }", "the partitioner \"by-tier\""),
+    ] {
+        let place = with(step);
+        place.write("x.test.yaml", format!("tests:\n  t: {{ given: [{order}], expect: {{ totals: nothing }} }}\n"));
+        let outcome = place.run(&["test", "--format", "json"]);
+        let line: Value = serde_json::from_str(&outcome.out).unwrap();
+        assert_eq!(
+            (outcome.code, &line["outcome"], &line["lacks"]),
+            (1, &"not_run".into(), &vec![lacks].into()),
+            "{line}"
+        );
+    }
+}
+
+const HOURS: &str = "
+app: hours
+topics: { flights: { partitions: 2, key: data.carrier, time: data.at } }
+pipelines:
+  hours:
+    from: flights
+    steps:
+      - count: { window: { tumbling: 1h, grace: 5m }, emit: close, late: late-flights, view: hourly }
+    to: hourly-flights
+  priced:
+    from: flights
+    steps:
+      - lookup: { get: \"'http://prices/' + data.carrier\", as: data.price }
+    to: priced-flights
+";
+
+const WINDOWS: &str = "
+tests:
+  rows are there or not:
+    - given:
+        - { topic: flights, data: { carrier: UA, at: 2026-01-01T10:10:00Z } }
+        - { topic: flights, data: { carrier: UA, at: 2026-01-01T10:20:00Z } }
+      views:
+        hourly:
+          - { key: UA, window: { start: 2026-01-01T10:00:00Z, end: 2026-01-01T11:00:00Z }, contains: { count: 2 } }
+          - { key: UA, window: { end: 2026-01-01T11:00:00Z } }
+          - { key: UA, window: { start: 2026-01-01T11:00:00Z }, no_row: true }
+          - { key: AA, no_row: true }
+    - given: [{ topic: flights, data: { carrier: UA, at: 2026-01-01T11:04:59Z } }]
+      views:
+        hourly:
+          - { key: UA, contains: { count: 1 } }
+          - { key: UA, window: { start: 2026-01-01T10:00:00Z }, contains: { count: 2 } }
+    - given: [{ topic: flights, data: { carrier: UA, at: 2026-01-01T11:05:00Z } }]
+      views: { hourly: [{ key: UA, window: { start: 2026-01-01T10:00:00Z }, no_row: true }] }
+  lookups are answered:
+    - lookups: { \"http://prices/UA\": { eur: 90 } }
+      given:
+        - { topic: flights, data: { carrier: UA, at: 2026-01-01T10:00:00Z } }
+        - { topic: flights, data: { carrier: AA, at: 2026-01-01T10:00:00Z } }
+      expect:
+        priced-flights:
+          - { key: UA, contains: { price: { eur: 90 } } }
+          - { key: AA, contains: { price: null } }
+    - lookups: { \"http://prices/AA\": 7 }
+      given: [{ topic: flights, data: { carrier: AA, at: 2026-01-01T10:00:00Z } }]
+      expect: { priced-flights: [{ contains: { price: 7 } }] }
+";
+
+#[test]
+fn the_example_of_the_guide_passes() {
+    let guide = include_str!("../../../docs/testing.md");
+    let (_, section) = guide.split_once("## Windows, late events and views\n").unwrap();
+    let blocks: Vec<&str> = section.split("```yaml\n").skip(1).map(|part| part.split("```").next().unwrap()).collect();
+    let place = Place::with_app(blocks[0]);
+    place.write("x.test.yaml", blocks[1]);
+    let out = place.run(&["test"]);
+    assert!(out.code == 0 && out.out.contains("2 passed"), "{}{}", out.out, out.error);
+}
+
+#[test]
+fn views_windows_and_lookups_are_tested() {
+    let place = Place::with_app(HOURS);
+    place.write("x.test.yaml", WINDOWS);
+    let out = place.run(&["test"]);
+    assert_eq!(out.code, 0, "{}{}", out.out, out.error);
+}
+
+#[test]
+fn a_row_that_is_not_as_expected_is_shown() {
+    let place = Place::with_app(HOURS);
+    let given = "given: [{ topic: flights, data: { carrier: UA, at: 2026-01-01T10:10:00Z } }]";
+    let window = "{\"end\":\"2026-01-01T11:00:00Z\",\"start\":\"2026-01-01T10:00:00Z\"}";
+    for (row, said) in [
+        (
+            "key: UA, contains: { count: 2 }",
+            "3:25: hourly, key UA: data.count is not as expected\n      - data.count: 2\n      + data.count: 1",
+        ),
+        (
+            "key: UA, window: { start: 2026-01-01T10:00:00Z, end: 2026-01-01T10:30:00Z }",
+            "- window.end: \"2026-01-01T10:30:00Z\"",
+        ),
+        ("key: UA, no_row: true", "hourly, key UA: there is a row that the test does not expect"),
+        ("key: UA, no_row: true", &format!("\"window\":{window}")),
+        ("key: AA", "hourly, key AA: there is no such row\n"),
+        (
+            "key: UA, window: { start: 2026-01-01T09:00:00Z }",
+            "the windows of the key: 2026-01-01T10:00:00Z to 2026-01-01T11:00:00Z",
+        ),
+    ] {
+        place.write("x.test.yaml", format!("tests:\n  t: {{ {given},\n    views: {{ hourly: [{{ {row} }}] }} }}\n"));
+        let outcome = place.run(&["test"]);
+        assert_eq!(outcome.code, 1, "{row}");
+        assert!(outcome.out.contains(said), "{said:?} is not in\n{}", outcome.out);
+    }
 }
 
 #[test]

@@ -151,8 +151,9 @@ impl App {
         Server::start(self.declared, options).await
     }
 
-    pub(crate) fn lacking_transformers(&self) -> Vec<riverrun_app::UnregisteredTransformer> {
-        self.declared.unregistered_transformers()
+    /// Whether its HTTP lookups are answered by a function.
+    pub(crate) fn answers_http(&self) -> bool {
+        self.has_http
     }
 
     pub(crate) fn into_topology(self) -> Topology {

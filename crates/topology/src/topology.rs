@@ -53,7 +53,7 @@ pub enum TopologyError {
         /// The pipeline.
         pipeline: PipelineName,
         /// Who is to be asked.
-        whom: String,
+        whom: Whom,
     },
     /// A name is used that is not declared, or in a way that cannot work; the text says which and what would.
     #[error("{place}: {message}")]
@@ -73,6 +73,17 @@ impl TopologyError {
             Self::UnknownTransformer { pipeline, .. }
             | Self::UnknownPartitioner { pipeline, .. }
             | Self::UnknownLookup { pipeline, .. } => Some(pipeline),
+            Self::Invalid { .. } => None,
+        }
+    }
+
+    /// What it is that is lacking there, by its kind and name.
+    #[must_use]
+    pub fn lacks(&self) -> Option<String> {
+        match self {
+            Self::UnknownTransformer { transformer, .. } => Some(format!("the transformer {transformer:?}")),
+            Self::UnknownPartitioner { partitioner, .. } => Some(format!("the partitioner {partitioner:?}")),
+            Self::UnknownLookup { whom, .. } => Some(whom.to_string()),
             Self::Invalid { .. } => None,
         }
     }

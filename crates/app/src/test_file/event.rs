@@ -48,12 +48,7 @@ impl Reader<'_> {
         let fields = self.fields(node, place, &fields::EXPECTED)?;
         self.one_of(&fields, &["data", "contains", "no_data"]);
         let mut expected = self.expected_data(&fields);
-        if let Some(node) = fields.get("no_data") {
-            self.parsed(
-                node,
-                "`true`",
-                |text| if text == "true" { Ok(()) } else { Err("only true is of use".to_owned()) },
-            );
+        if self.said(&fields, "no_data") {
             expected.push(ExpectedField { aspect: Aspect::NoData, value: Json::Null });
         }
         for field in ["id", "source", "type", "subject"] {
@@ -119,8 +114,14 @@ impl Reader<'_> {
         None
     }
 
+    /// Whether a field is there; its value can only be `true`.
+    pub(super) fn said(&mut self, fields: &Fields<'_>, name: &str) -> bool {
+        let only_true = |text: &str| if text == "true" { Ok(()) } else { Err("only true is of use".to_owned()) };
+        fields.get(name).map(|node| self.parsed(node, "`true`", only_true)).is_some()
+    }
+
     /// A text as it stands: nothing is filled in, since a test says all of its own.
-    fn plain(&mut self, node: &Node) -> Option<String> {
+    pub(super) fn plain(&mut self, node: &Node) -> Option<String> {
         match &node.value {
             Value::Scalar(scalar) => Some(scalar.text.clone()),
             _ => {
@@ -146,7 +147,7 @@ impl Reader<'_> {
     }
 
     /// Reports fields of which at most one has a meaning.
-    fn one_of(&mut self, fields: &Fields<'_>, names: &[&str]) {
+    pub(super) fn one_of(&mut self, fields: &Fields<'_>, names: &[&str]) {
         let mut given = names.iter().filter_map(|name| fields.entry(name));
         if let (Some(first), Some(second)) = (given.next(), given.next()) {
             let message = format!("`{}` and `{}` are not said together", first.name, second.name);

@@ -4,7 +4,7 @@ use crate::fields::{REQUIRED, Section, field};
 use crate::takes::Takes;
 
 /// Every section, in the order of the reference.
-pub(crate) static SECTIONS: &[&Section] = &[&FILE, &STEP, &GIVEN, &EXPECTED, &DEAD_LETTER];
+pub(crate) static SECTIONS: &[&Section] = &[&FILE, &STEP, &GIVEN, &EXPECTED, &ROW, &ROW_WINDOW, &DEAD_LETTER];
 
 pub(crate) static FILE: Section = Section {
     path: "*.test.yaml",
@@ -51,6 +51,20 @@ pub(crate) static STEP: Section = Section {
             "`nothing`",
             "All events that the step set aside.",
             "dead_letters: [{ pipeline: billing, code: RR0301 }]",
+        ),
+        field(
+            "views",
+            Takes::Text("mapping of view to list of rows"),
+            "none",
+            "Rows of views as they are at the end of the step. Rows that are not named are not compared.",
+            "views: { hourly: [{ key: UA, contains: { flights: 2 } }] }",
+        ),
+        field(
+            "lookups",
+            Takes::Text("mapping of address to any YAML value"),
+            "none",
+            "What the app's lookups by HTTP are answered, from this step on. An address that no step names answers `null`.",
+            "lookups: { \"http://prices/tea\": { price: 4 } }",
         ),
         field(
             "stopped",
@@ -145,6 +159,39 @@ pub(crate) static EXPECTED: Section = Section {
             "Some of its attributes.",
             "attributes: { correlationid: c-1 }",
         ),
+    ],
+};
+
+pub(crate) static ROW: Section = Section {
+    path: "tests.<name>.views.<view>[]",
+    meaning: "A row of a view. Without `data`, `contains` and `no_row` it only has to be there.",
+    fields: &[
+        field("key", Takes::Text("text"), REQUIRED, "Its key.", "key: ada"),
+        field(
+            "window",
+            Takes::Text("mapping"),
+            "the newest window of the key",
+            "Its window, where the view has windows.",
+            "window: { start: 2026-03-01T12:00:00Z }",
+        ),
+        field("data", Takes::Text("any YAML value"), "-", "Its data, all of it.", "data: { count: 2 }"),
+        field(
+            "contains",
+            Takes::Text("any YAML value"),
+            "-",
+            "A part of its data: fields that are not named may be there.",
+            "contains: { flights: 2 }",
+        ),
+        field("no_row", Takes::Text("`true`"), "-", "There is no such row.", "no_row: true"),
+    ],
+};
+
+pub(crate) static ROW_WINDOW: Section = Section {
+    path: "tests.<name>.views.<view>[].window",
+    meaning: "The window of a row: where it starts, where it ends, or both.",
+    fields: &[
+        field("start", Takes::Text("RFC 3339 time"), "-", "Its first moment.", "start: 2026-03-01T12:00:00Z"),
+        field("end", Takes::Text("RFC 3339 time"), "-", "The moment it is over.", "end: 2026-03-01T13:00:00Z"),
     ],
 };
 

@@ -7,12 +7,13 @@ mod event;
 pub(crate) mod fields;
 mod json;
 mod step;
+mod view;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use riverrun_event::{PipelineName, Time, TopicName};
+use riverrun_event::{PipelineName, Time, TopicName, ViewName};
 use riverrun_topology::Topology;
 
 use crate::codes;
@@ -55,6 +56,10 @@ pub struct TestStep {
     pub expect: Vec<ExpectedTopic>,
     /// What was set aside.
     pub dead_letters: Vec<ExpectedRecord>,
+    /// What views show then.
+    pub views: Vec<ExpectedView>,
+    /// What lookups by HTTP are answered from here on: addresses and JSON texts.
+    pub lookups: Vec<(String, String)>,
     /// The pipeline that stops.
     pub stopped: Option<PipelineName>,
 }
@@ -101,6 +106,43 @@ pub struct ExpectedTopic {
     pub span: Span,
     /// All of its events, in order per key.
     pub records: Vec<ExpectedRecord>,
+}
+
+/// What a view is to show.
+#[derive(Clone, Debug)]
+pub struct ExpectedView {
+    /// The view.
+    pub view: ViewName,
+    /// Some of its rows.
+    pub rows: Vec<ExpectedRow>,
+}
+
+/// A row that a view is to have, or not to have.
+#[derive(Clone, Debug)]
+pub struct ExpectedRow {
+    /// Where it stands.
+    pub span: Span,
+    /// Its key.
+    pub key: String,
+    /// Where its window starts, if that is said.
+    pub window_start: Option<Time>,
+    /// Where its window ends, if that is said.
+    pub window_end: Option<Time>,
+    /// What of it is compared.
+    pub is: RowIs,
+}
+
+/// What a row is to be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RowIs {
+    /// There, whatever it says.
+    There,
+    /// There, with just this data.
+    Data(serde_json::Value),
+    /// There, with this as a part of its data.
+    Containing(serde_json::Value),
+    /// Not there.
+    Gone,
 }
 
 /// An event that is to have come out.
@@ -226,6 +268,7 @@ fn tests(reader: &mut Reader<'_>, topology: &Topology, root: &Node) -> Vec<Test>
 impl TestStep {
     fn checks_something(&self) -> bool {
         let refuses = self.given.iter().any(|given| given.refused.is_some());
-        refuses || !self.expect.is_empty() || !self.dead_letters.is_empty() || self.stopped.is_some()
+        let reads = self.views.iter().any(|view| !view.rows.is_empty());
+        refuses || reads || !self.expect.is_empty() || !self.dead_letters.is_empty() || self.stopped.is_some()
     }
 }

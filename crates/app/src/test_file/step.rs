@@ -25,6 +25,8 @@ pub(super) fn read(reader: &mut Reader<'_>, topology: &Topology, node: &Node, na
         given: fields.get("given").map(|node| reader.given(node, topology)).unwrap_or_default(),
         expect: fields.get("expect").map(|node| reader.expect(node, topology)).unwrap_or_default(),
         dead_letters: fields.get("dead_letters").map(|node| reader.dead_letters(node, topology)).unwrap_or_default(),
+        views: fields.get("views").map(|node| reader.views(node, topology)).unwrap_or_default(),
+        lookups: fields.entry("lookups").map(|entry| reader.lookups(entry, topology)).unwrap_or_default(),
         stopped: fields.get("stopped").and_then(|node| reader.pipeline_named(node, topology)).map(|name| name.value),
     })
 }

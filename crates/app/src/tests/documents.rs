@@ -66,6 +66,11 @@ fn every_example_of_the_reference_is_accepted() {
                     format!("app: a\npipelines: {{ p: {{ steps: [{{ {example} }}] }} }}")
                 }
                 "access.tokens[]" => format!("app: a\naccess: {{ tokens: [{{ {example} }}] }}"),
+                // What is said of a lookup counts once it is said who is asked.
+                path if path.ends_with(".lookup") && !example.starts_with("get:") && !example.starts_with("call:") => {
+                    let asked = if example.starts_with("with:") { "call: f" } else { "get: data.a" };
+                    format!("app: a\npipelines: {{ p: {{ steps: [{{ lookup: {{ {asked}, {example} }} }}] }} }}")
+                }
                 path => match path.strip_prefix("pipelines.<name>.steps[].") {
                     Some(within) => format!("app: a\npipelines: {{ p: {{ steps: [{}] }} }}", nested(within, example)),
                     None => format!("app: a\n{path}: {{ {example} }}"),

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Diagnostics;
 use crate::test_file::fields::SECTIONS;
-use crate::test_file::{ClockMove, GivenData, TestFile};
+use crate::test_file::{ClockMove, GivenData, RowIs, TestFile};
 
 const SHOP: &str = "
 app: shop
@@ -11,12 +11,21 @@ models: { customer: { from: customers } }
 pipelines:
   billing:
     from: orders
-    steps: [{ snapshot: { customer: { key: data.customer } } }]
+    steps:
+      - snapshot: { customer: { key: data.customer } }
     to: bills
+  hours:
+    from: bills
+    steps: [{ count: { window: { tumbling: 1h }, view: hourly } }]
+    to: hours
 ";
 
 pub(super) fn load(text: &str) -> Result<TestFile, Diagnostics> {
-    TestFile::parse(text, "shop.test.yaml", &super::load(SHOP).unwrap().topology)
+    load_for(SHOP, text)
+}
+
+fn load_for(app: &str, text: &str) -> Result<TestFile, Diagnostics> {
+    TestFile::parse(text, "shop.test.yaml", &super::load(app).unwrap().topology)
 }
 
 /// Checks what is found in a file: `line:column code`, a part of the message, and of the help behind ` => `.
@@ -69,6 +78,44 @@ fn a_file_is_read_with_its_places() {
 }
 
 #[test]
+fn rows_of_views_and_answers_of_lookups_are_read() {
+    let asking = "- lookup: { get: \"'http://prices/' + data.what\", as: data.price }\n      - snapshot:";
+    let file = load_for(
+        &SHOP.replace("- snapshot:", asking),
+        "tests:\n  a:\n    lookups: { \"http://prices/tea\": { price: 1.50 }, other: }\n    views:\n      hourly:\n        - { key: 7, \
+         window: { start: 2026-03-01T12:00:00Z }, data: { count: 2 } }\n        - { key: b, contains: { count: 1 } }\n        - { key: c }\n\
+         \x20       - { key: d, window: { end: 2026-03-01T13:00:00Z }, no_row: true }\n",
+    )
+    .unwrap();
+    let step = &file.tests[0].steps[0];
+    let answers = [("http://prices/tea", r#"{"price":1.50}"#), ("other", "null")];
+    assert_eq!(step.lookups, answers.map(|(address, json)| (address.to_owned(), json.to_owned())));
+    let rows = &step.views[0].rows;
+    let count = |count: u32| serde_json::json!({ "count": count });
+    let is: Vec<RowIs> = rows.iter().map(|row| row.is.clone()).collect();
+    assert_eq!(is, [RowIs::Data(count(2)), RowIs::Containing(count(1)), RowIs::There, RowIs::Gone]);
+    assert_eq!((step.views[0].view.as_str(), rows[0].key.as_str()), ("hourly", "7"));
+    let shown = |time: Option<riverrun_event::Time>| time.map(|time| time.to_string());
+    assert_eq!(shown(rows[0].window_start).as_deref(), Some("2026-03-01T12:00:00Z"));
+    assert_eq!(shown(rows[3].window_end).as_deref(), Some("2026-03-01T13:00:00Z"));
+    assert_eq!(file.source.place(rows[3].span.start).line, 9);
+}
+
+#[test]
+fn mistakes_about_views_and_lookups_have_places() {
+    check("tests:\n  a: { views: { hourli: [{ key: a }] } }", &["2:17 RR0011 no view `hourli` => `hourly`"]);
+    check("tests:\n  a: { views: { hourly: { key: a } } }", &["2:25 RR0006 takes a list of rows => `- `"]);
+    check("tests:\n  a: { views: { hourly: [{ data: 1 }] } }", &["2:28 RR0005 `key` is missing"]);
+    check("tests:\n  a: { views: { hourly: [{ key: a, window: { start: noon } }] } }", &["2:53 RR0008 `noon`"]);
+    check(
+        "tests:\n  a: { views: { hourly: [{ key: a, data: 1, no_row: true }] } }",
+        &["2:45 RR0041 `data` and `no_row`"],
+    );
+    check("tests:\n  a: { views: { hourly: [] } }", &["2:3 RR0042 `a` expects nothing"]);
+    check("tests:\n  a: { lookups: { x: 1 }, expect: { bills: nothing } }", &["2:8 RR0043 no step => leave it out"]);
+}
+
+#[test]
 fn mistakes_have_places() {
     check("", &["1:1 RR0005 `tests` is missing"]);
     check("test: {}", &["1:1 RR0003 `test` => did you mean `tests`"]);
@@ -115,14 +162,18 @@ fn every_example_of_the_reference_is_accepted() {
         "*.test.yaml" => example.to_owned(),
         "tests.<name>" => format!("tests: {{ a: {{ {example} }} }}"),
         "tests.<name>.given[]" => format!("tests: {{ a: {{ given: [{{ {example} }}] }} }}"),
+        "tests.<name>.views.<view>[]" => format!("tests: {{ a: {{ views: {{ hourly: [{{ {example} }}] }} }} }}"),
+        "tests.<name>.views.<view>[].window" => {
+            format!("tests: {{ a: {{ views: {{ hourly: [{{ key: a, window: {{ {example} }} }}] }} }} }}")
+        }
         "tests.<name>.expect.<topic>[]" => format!("tests: {{ a: {{ expect: {{ bills: [{{ {example} }}] }} }} }}"),
         _ => format!("tests: {{ a: {{ dead_letters: [{{ {example} }}] }} }}"),
     };
     for section in SECTIONS {
         for field in section.fields {
             assert!(field.example.starts_with(&format!("{}:", field.name)), "{}", field.example);
-            // An example stands alone, so what goes with it is missing: a topic, an expectation.
-            let lone = ["RR0005", "RR0042"];
+            // An example stands alone, so what goes with it is missing: a topic, an expectation, a lookup.
+            let lone = ["RR0005", "RR0042", "RR0043"];
             let file = place(section.path, field.example);
             if let Err(found) = load(&file) {
                 assert!(found.iter().all(|item| lone.contains(&item.code)), "{file}\n{found}");

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use riverrun_app::{Place, Source, TestFile, TestFileError};
+use riverrun_topology::TopologyError;
+use riverrun_topology::operators::lookup::Whom;
 
 use super::driver::DriverError;
 use super::finding::Finding;
@@ -41,10 +43,10 @@ pub enum TestOutcome {
     Passed,
     /// Something is not.
     Failed(Vec<Finding>),
-    /// Its events reach pipelines whose transformers this program does not have.
+    /// Its events reach pipelines that need what this program does not have.
     NotRun {
-        /// The transformers.
-        transformers: Vec<String>,
+        /// What that is: "the transformer `risk`".
+        lacks: Vec<String>,
     },
 }
 
@@ -127,10 +129,13 @@ impl fmt::Display for Report {
     }
 }
 
+/// HTTP lookups lack nothing: tests answer them.
 fn lacking(app: &App) -> Lacking {
-    let mut lacking = Lacking::new();
-    for missing in app.lacking_transformers() {
-        lacking.entry(missing.pipeline).or_default().push(missing.name);
-    }
-    lacking
+    let topology = app.topology();
+    let needs_http = |error: &TopologyError| matches!(error, TopologyError::UnknownLookup { whom: Whom::Http, .. });
+    let lacks = topology.pipelines.keys().map(|name| {
+        let errors = topology.lacking(name).into_iter().filter(|error| !needs_http(error));
+        (name.clone(), errors.filter_map(|error| error.lacks()).collect::<Vec<_>>())
+    });
+    lacks.filter(|(_, lacks)| !lacks.is_empty()).collect()
 }

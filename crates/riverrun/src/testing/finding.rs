@@ -20,6 +20,8 @@ pub struct Finding {
     pub differences: Vec<Difference>,
     /// The event that came out, as a reader would get it.
     pub event: Option<String>,
+    /// The row that the view has.
+    pub row: Option<String>,
     /// The given event that led to it.
     pub cause: Option<String>,
 }
@@ -57,7 +59,7 @@ impl<'s> Origins<'s> {
     /// A finding at a place of the file.
     pub(super) fn finding(&self, span: Span, message: String) -> Finding {
         let place = self.source.place(span.start);
-        Finding { place, message, differences: Vec::new(), event: None, cause: None }
+        Finding { place, message, differences: Vec::new(), event: None, row: None, cause: None }
     }
 
     /// A finding about a record.

@@ -10,7 +10,9 @@ mod difference;
 mod driver;
 mod file;
 mod finding;
+mod lookups;
 mod render;
+mod rows;
 mod run;
 mod send;
 

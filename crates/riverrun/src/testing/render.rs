@@ -37,12 +37,12 @@ pub(super) fn text(report: &Report, color: Color) -> String {
         let _ = writeln!(text, "  {}  {}  {}", paint(color, ink, word), result.name, paint(color, Ink::Faint, &time));
         match &result.outcome {
             TestOutcome::Passed => {}
-            TestOutcome::NotRun { transformers } => {
-                let names = transformers.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            TestOutcome::NotRun { lacks } => {
                 let _ = writeln!(
                     text,
-                    "           its events reach a transformer that is not compiled into this program: {names}\n           \
-                     (RR0016) run the file from a test of the program that has it: riverrun::testing::run_file"
+                    "           its events reach what is not compiled into this program: {}\n           \
+                     (RR0016) run the file from a test of the program that has it: riverrun::testing::run_file",
+                    lacks.join(", ")
                 );
             }
             TestOutcome::Failed(findings) => findings.iter().for_each(|found| finding(report, found, color, &mut text)),
@@ -70,6 +70,9 @@ fn finding(report: &Report, found: &Finding, color: Color, text: &mut String) {
     }
     if let Some(event) = &found.event {
         let _ = writeln!(text, "      {} {event}", paint(color, Ink::Faint, "event:"));
+    }
+    if let Some(row) = &found.row {
+        let _ = writeln!(text, "      {} {row}", paint(color, Ink::Faint, "row:"));
     }
     if let Some(cause) = &found.cause {
         let _ = writeln!(text, "      {} {cause}", paint(color, Ink::Faint, "cause:"));
@@ -121,7 +124,7 @@ pub(super) fn json_lines(report: &Report) -> String {
             TestOutcome::Failed(findings) => {
                 set(&mut line, "findings", Some(findings.iter().map(finding_json).collect()));
             }
-            TestOutcome::NotRun { transformers } => set(&mut line, "transformers", Some(json!(transformers))),
+            TestOutcome::NotRun { lacks } => set(&mut line, "lacks", Some(json!(lacks))),
         }
         line
     };
@@ -134,6 +137,7 @@ fn finding_json(found: &Finding) -> Value {
         set(&mut line, "differences", Some(found.differences.iter().map(difference_json).collect()));
     }
     set(&mut line, "event", found.event.as_deref().and_then(|event| serde_json::from_str(event).ok()));
+    set(&mut line, "row", found.row.as_deref().and_then(|row| serde_json::from_str(row).ok()));
     set(&mut line, "cause", found.cause.as_deref().map(Value::from));
     line
 }

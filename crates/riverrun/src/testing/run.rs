@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use riverrun_app::{ClockMove, ExpectedTopic, Given, Source, Test, TestStep};
+use riverrun_app::{ClockMove, ExpectedTopic, ExpectedView, Given, Source, Test, TestStep};
 use riverrun_event::{PipelineName, Record, TopicName};
 use riverrun_ingest::http::problem::DoorError;
 use riverrun_log::Logged;
@@ -12,10 +12,12 @@ use super::compare::compare;
 use super::driver::{Driver, DriverError};
 use super::file::TestOutcome;
 use super::finding::{Finding, Origins};
+use super::lookups::Answers;
+use super::rows;
 use super::send::send;
 use crate::app::App;
 
-/// Pipelines that this program cannot run, with the transformers they lack.
+/// Pipelines that this program cannot run, with what they lack.
 pub(super) type Lacking = BTreeMap<PipelineName, Vec<String>>;
 
 /// Runs a test.
@@ -23,8 +25,10 @@ pub(super) fn run(app: &App, lacking: &Lacking, source: &Source, test: &Test) ->
     let topology = app.topology();
     let runs: Vec<PipelineName> =
         topology.pipelines.keys().filter(|name| !lacking.contains_key(*name)).cloned().collect();
+    let answers = Answers::default();
     let mut run = Run {
-        driver: Driver::start_pipelines(app.clone(), Some(runs))?,
+        driver: Driver::start_pipelines(answers.serve(app.clone(), test), Some(runs))?,
+        answers,
         topology,
         origins: Origins::new(source),
         topics: topology.topics.keys().cloned().collect(),
@@ -36,8 +40,8 @@ pub(super) fn run(app: &App, lacking: &Lacking, source: &Source, test: &Test) ->
     };
     for step in &test.steps {
         run.step(step)?;
-        if let Some(transformers) = run.needs(lacking) {
-            return Ok(TestOutcome::NotRun { transformers });
+        if let Some(lacks) = run.needs(step, lacking) {
+            return Ok(TestOutcome::NotRun { lacks });
         }
         // What follows a step that went wrong went wrong as well.
         if !run.findings.is_empty() {
@@ -54,6 +58,7 @@ fn dead_letter_topics(topology: &Topology) -> Vec<TopicName> {
 
 struct Run<'a> {
     driver: Driver,
+    answers: Answers,
     topology: &'a Topology,
     origins: Origins<'a>,
     topics: Vec<TopicName>,
@@ -69,6 +74,7 @@ impl Run<'_> {
     fn step(&mut self, step: &TestStep) -> Result<(), DriverError> {
         self.arrived.clear();
         self.dead_letters.clear();
+        self.answers.set(&step.lookups);
         match step.clock {
             Some(ClockMove::At(time)) => self.move_clock(step, |driver| driver.set_time(time))?,
             Some(ClockMove::After(duration)) => self.move_clock(step, |driver| driver.advance(duration))?,
@@ -81,6 +87,7 @@ impl Run<'_> {
             self.collect()?;
         }
         self.compare_topics(&step.expect);
+        self.compare_views(&step.views)?;
         self.compare_dead_letters(step);
         self.compare_stops(step)
     }
@@ -144,6 +151,15 @@ impl Run<'_> {
         }
     }
 
+    fn compare_views(&mut self, expected: &[ExpectedView]) -> Result<(), DriverError> {
+        for ExpectedView { view: name, rows } in expected {
+            let view = self.driver.view(name.as_str())?;
+            let found = rows.iter().filter_map(|row| rows::compare(name.as_str(), &view, row, &self.origins));
+            self.findings.extend(found);
+        }
+        Ok(())
+    }
+
     fn compare_dead_letters(&mut self, step: &TestStep) {
         for mismatch in compare(&step.dead_letters, &self.dead_letters) {
             let finding = match mismatch {
@@ -179,14 +195,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The transformers of pipelines that do not run and would have got something.
-    fn needs(&self, lacking: &Lacking) -> Option<Vec<String>> {
-        let got = |name: &PipelineName| {
-            let inputs = self.topology.pipelines.get(name).map(|pipeline| &pipeline.from);
-            inputs.into_iter().flatten().any(|topic| self.arrived.contains_key(topic))
+    /// What pipelines lack that do not run, and would have got something or shown something.
+    fn needs(&self, step: &TestStep, lacking: &Lacking) -> Option<Vec<String>> {
+        let is_needed = |name: &PipelineName| {
+            self.topology.pipelines.get(name).is_some_and(|pipeline| {
+                let got = pipeline.inputs().into_iter().any(|topic| self.arrived.contains_key(topic));
+                let mut views = pipeline.all_steps().into_iter().filter_map(|step| step.operator.view());
+                got || views.any(|view| step.views.iter().any(|expected| expected.view == *view))
+            })
         };
         let mut names: Vec<String> =
-            lacking.iter().filter(|(name, _)| got(name)).flat_map(|(_, names)| names.clone()).collect();
+            lacking.iter().filter(|(name, _)| is_needed(name)).flat_map(|(_, names)| names.clone()).collect();
         names.sort();
         names.dedup();
         Some(names).filter(|names| !names.is_empty())

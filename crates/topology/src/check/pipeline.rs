@@ -7,7 +7,7 @@ use riverrun_event::{OperatorName, TopicName};
 
 use crate::operators::Operator;
 use crate::operators::branch::Branch;
-use crate::operators::lookup::{Lookup, Whom};
+use crate::operators::lookup::Lookup;
 use crate::operators::repartition::{Partitioner, Repartition};
 use crate::operators::snapshot::Snapshot;
 use crate::operators::transform::Transform;
@@ -164,10 +164,7 @@ impl Findings<'_> {
             self.refuse(place("attempts"), "what is never tried is never answered; leave `attempts` out for 3");
         }
         if calling.function.is_none() {
-            let whom = match &calling.whom {
-                Whom::Http => "an HTTP server".to_owned(),
-                Whom::Function(name) => format!("the function {name:?}"),
-            };
+            let whom = calling.whom.clone();
             self.errors.push(TopologyError::UnknownLookup { pipeline: walk.pipeline.name.clone(), whom });
         }
     }

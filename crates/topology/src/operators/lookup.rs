@@ -77,6 +77,15 @@ pub enum Whom {
     Function(String),
 }
 
+impl fmt::Display for Whom {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http => formatter.write_str("an HTTP server"),
+            Self::Function(name) => write!(formatter, "the function {name:?}"),
+        }
+    }
+}
+
 /// What happens when there is no answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {

@@ -82,6 +82,25 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     one("deduplicate", "      - deduplicate: { by: data.id, window: 30s }"),
     one("sequence", "      - sequence: { first: data.g == 'g0', then: data.g == 'g1', within: 15s, as: data.first }"),
     one("absence", "      - sequence: { first: data.g == 'g0', absent: data.g == 'g1', within: 15s }"),
+    two(
+        "join of streams",
+        "      - join: { stream: b, within: 10s, type: outer, as: data.other, grace: 20s, late: late }",
+    ),
+    two("join of streams, inner", "      - join: { stream: b, within: 10s, type: inner, as: data.other }"),
+    two("join with a table", "      - join: { table: b, type: outer, as: data.other, view: joined }"),
+    two("join with a table, left", "      - join: { table: b, type: left, as: data.other, view: joined }"),
+    one("table", "      - table: { view: newest }"),
+    one("monitor, threshold", "      - monitor: { threshold: { value: data.n, above: 60, clear: 30 } }"),
+    one("monitor, rate", "      - monitor: { rate: { more_than: 2, within: 20s } }"),
+    one("monitor, absence", "      - monitor: { absence: { of: 20s } }"),
+    one("identify", "      - identify: { entity: thing, match: [data.id, data.g], within: key, as: data.thing }"),
+    one("lookup", "      - lookup: { call: known, with: data.id, as: data.known }"),
+    one(
+        "lookup behind a window",
+        "      - count: { window: { tumbling: 20s }, emit: close }
+      - lookup: { call: known, with: data.count, as: data.known }",
+    ),
+    one("transform with timers", "      - transform: quiet"),
     Scenario {
         name: "snapshot of the own input",
         topics: ONE,

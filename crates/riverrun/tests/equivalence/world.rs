@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use riverrun::App;
+use bytes::Bytes;
+use riverrun::lookup::AskError;
+use riverrun::{App, Clock, Error, Outputs, Transform, TransformerTimer};
 use riverrun_event::partitioner::partition_of;
 use riverrun_event::{Event, Key, Offset, Partition, Time, TopicName, TopicPartition};
 use riverrun_log::memory::MemoryLog;
@@ -12,6 +14,7 @@ use riverrun_log::{AppendBatch, Faults, Log, NewRecord, Topics};
 use riverrun_runtime::views::{Keys, ViewQuery};
 use riverrun_runtime::{Metrics, PipelineState, Runtime, RuntimeOptions, WallClock};
 use riverrun_topology::Topology;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
@@ -19,9 +22,10 @@ use super::scenarios::{Given, START, Scenario};
 
 /// Everything that came out.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Outputs {
-    /// Per topic and partition, what it holds.
-    pub(crate) topics: BTreeMap<String, Vec<Vec<String>>>,
+pub(crate) struct Outcome {
+    /// Per topic, what it holds for each key, in order. Tasks that write events of other keys than they read may come in any order
+    /// one after the other, so dead letters and events without key are told apart by their partitions.
+    pub(crate) topics: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// Per view, its rows.
     pub(crate) views: BTreeMap<String, Vec<String>>,
 }
@@ -48,6 +52,16 @@ impl World {
             scenario.models, scenario.topics[0], scenario.steps
         );
         let app = App::parse(&text, "riverrun.yaml").unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let app = app.transform("quiet", Quiet).lookup("known", |asked: Bytes| async move {
+            // Some questions take longer than those behind them, and some have no answer.
+            for _ in 0..asked.last().copied().unwrap_or_default() % 4 {
+                tokio::task::yield_now().await;
+            }
+            if asked.ends_with(b"7") {
+                return Err(AskError::Refused("nobody knows".to_owned()));
+            }
+            Ok(Bytes::from(format!("{{\"asked\":{}}}", asked.len())))
+        });
         let clock = watch::Sender::new(Time::parse(START).unwrap());
         let accepts = clock.subscribe();
         let world = Self {
@@ -130,7 +144,7 @@ impl World {
         self.settle();
     }
 
-    pub(crate) fn outputs(&self) -> Outputs {
+    pub(crate) fn outcome(&self) -> Outcome {
         let names = ["out", "late", "_dead-letters.p"];
         let topics = names.map(|name| (name.to_owned(), self.records(&TopicName::internal(name).unwrap())));
         let (runtime, _) = self.running.as_ref().unwrap();
@@ -139,22 +153,61 @@ impl World {
             let rows = page.entries.into_iter().map(|entry| format!("{:?}", entry.row));
             (view.name.to_string(), rows.collect())
         });
-        Outputs { topics: topics.into(), views: views.collect() }
+        Outcome { topics: topics.into(), views: views.collect() }
     }
 
-    /// What a topic holds, partition by partition.
-    fn records(&self, topic: &TopicName) -> Vec<Vec<String>> {
+    /// What a topic holds, key by key.
+    fn records(&self, topic: &TopicName) -> BTreeMap<String, Vec<String>> {
+        let mut records: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let described = self.log.describe(topic).unwrap();
-        let partition = |(number, end): (u32, Offset)| {
-            let partition = TopicPartition::new(topic.clone(), Partition(number));
-            let records = if end == Offset(0) {
-                Vec::new()
-            } else {
-                self.log.read(&partition.at(Offset(0)), usize::MAX).unwrap()
-            };
-            records.into_iter().map(|record| shown(&record.event)).collect()
-        };
-        (0..).zip(described.offsets.iter().map(|offsets| offsets.end)).map(partition).collect()
+        for (number, offsets) in (0..).map(Partition).zip(described.offsets) {
+            if offsets.end == Offset(0) {
+                continue;
+            }
+            let partition = TopicPartition::new(topic.clone(), number);
+            for record in self.log.read(&partition.at(Offset(0)), usize::MAX).unwrap() {
+                let key = record.event.key.as_ref().filter(|_| !topic.is_internal());
+                let key = key.map_or_else(|| format!("partition {number}"), ToString::to_string);
+                records.entry(key).or_default().push(shown(&record.event));
+            }
+        }
+        records
+    }
+}
+
+/// Says how many events a key had once it has been quiet for a while, by either clock.
+struct Quiet;
+
+#[derive(Default, Deserialize, Serialize)]
+struct Seen {
+    count: u64,
+    due: Option<String>,
+}
+
+impl Transform for Quiet {
+    type Input = serde_json::Value;
+    type Output = u64;
+    type State = Seen;
+
+    fn transform(
+        &self,
+        event: riverrun::Event<serde_json::Value>,
+        seen: &mut Seen,
+        outputs: &mut Outputs<u64>,
+    ) -> Result<(), Error> {
+        if let Some(due) = seen.due.take() {
+            outputs.cancel_timer(Clock::Event, Time::parse(&due)?);
+        }
+        let due = event.time().ok_or("no time")?.plus(Duration::from_secs(12));
+        outputs.set_timer(Clock::Event, due);
+        (seen.count, seen.due) = (seen.count + 1, Some(due.to_string()));
+        Ok(())
+    }
+
+    fn timer(&self, _: &TransformerTimer, seen: &mut Seen, outputs: &mut Outputs<u64>) -> Result<(), Error> {
+        outputs.emit(&seen.count);
+        *seen = Seen::default();
+        Ok(())
     }
 }
 

@@ -70,7 +70,7 @@ fn plan_model(part: &ModelPart, topology: &mut Topology, diagnostics: &mut Vec<D
     }
     let mut model = Model::new(part.name.value.clone(), from.value.clone());
     (model.when, model.key, model.merge) = (part.when.clone(), part.key.clone(), part.merge.clone());
-    model.history = part.history;
+    (model.history, model.placement) = (part.history, part.placement);
     topology.models.insert(part.name.value.clone(), model);
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Program {
     /// meet that were dealt out anew.
     entries: Vec<(TopicName, Target)>,
     pipeline: PipelineName,
+    /// The topics whose events begin with the first step.
+    from: Vec<TopicName>,
 }
 
 /// A place where events leave the pipeline.
@@ -71,6 +73,7 @@ impl Program {
             start: Target::Nowhere,
             entries: Vec::new(),
             pipeline: pipeline.name.clone(),
+            from: pipeline.from.clone(),
         };
         let last = program.exit(None, pipeline.to.as_ref()).unwrap_or(Target::Nowhere);
         program.start = program.lay_out(&pipeline.steps, last);
@@ -138,8 +141,16 @@ impl Program {
         context: &mut StepContext<'_>,
         finished: &mut Vec<Finished>,
     ) -> Result<(), StepError> {
-        let entry = self.entries.iter().find(|(entering, _)| entering == topic).map_or(self.start, |(_, entry)| *entry);
-        self.run_from(entry, draft, context, finished)
+        match self.entry(topic) {
+            Some(entry) => self.run_from(entry, draft, context, finished),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the events of a topic come in; none for a topic that only feeds models.
+    pub(crate) fn entry(&self, topic: &TopicName) -> Option<Target> {
+        let later = self.entries.iter().find(|(entering, _)| entering == topic).map(|(_, entry)| *entry);
+        later.or_else(|| self.from.contains(topic).then_some(self.start))
     }
 
     /// What a timer's step makes of it, and where that goes on. None when there is no such step any more.

@@ -73,6 +73,12 @@ impl Stepper {
         Self { program, topics, source: format!("/{app}/{}", pipeline.name).into() }
     }
 
+    /// Whether events of a topic come to no step: they only feed models.
+    #[must_use]
+    pub fn has_no_use_for(&self, topic: &TopicName) -> bool {
+        self.program.entry(topic).is_none()
+    }
+
     /// The source of the events it makes.
     #[must_use]
     pub fn source(&self) -> &str {

@@ -221,3 +221,37 @@ fn a_timer_that_fails_stops_a_pipeline_that_stops_for_errors() {
     }
     assert!(world.read("found").is_empty());
 }
+
+#[test]
+fn a_copartitioned_model_is_in_the_tasks_that_look_it_up() {
+    let topology = Topology::builder("shop")
+        .topic("orders", |topic| topic)
+        .topic("accounts", |topic| topic)
+        .model("account", "accounts", |model| model.copartitioned())
+        .pipeline("p", |pipeline| {
+            let by_account = pipeline.from("orders").repartition("data.account", |repartition| repartition);
+            by_account.snapshot("account", "key").to("out")
+        })
+        .build()
+        .unwrap();
+    let stages = topology.stages(topology.pipelines.values().next().unwrap());
+    assert_eq!(stages[1].inputs.iter().map(TopicName::as_str).collect::<Vec<_>>()[1], "accounts");
+    let world = World::of(topology);
+    let names = ["ada", "bob", "cleo", "dan", "eve", "fay", "gil"];
+    for (number, name) in names.iter().enumerate() {
+        world.publish("accounts", &[(name, &format!("{{\"tier\":{number}}}"))], number);
+        world.publish("orders", &[("other", &format!("{{\"account\":\"{name}\"}}"))], 100 + number);
+    }
+    let runtime = world.start(2);
+    assert!(runtime.models().unwrap().is_empty(), "no task of its own keeps it");
+    world.settle(&runtime);
+    let (pipeline, to) = (PipelineName::new("p").unwrap(), TopicName::new("again").unwrap());
+    let request = ReplayRequest { pipeline, to, from: None, recompute: false, ask: false };
+    world.replay_on(&runtime, &request).unwrap();
+    runtime.shutdown();
+    for (number, name) in names.iter().enumerate() {
+        let data = String::from_utf8(world.by_key("out")[*name][0].data.clone().unwrap().to_vec()).unwrap();
+        assert!(data.contains(&format!("{{\"tier\":{number}}}")), "{data}");
+    }
+    assert_eq!(world.by_key("again"), world.by_key("out"));
+}

@@ -35,7 +35,7 @@ pub use context::{
 pub use describe::DescribeFormat;
 pub use draft::{Cause, DataError, Draft};
 pub use expression::{EvaluationError, Expression, ExpressionError, Value};
-pub use model::Model;
+pub use model::{Model, Placement};
 pub use operators::Operator;
 pub use operators::repartition::{Partitioner, Partitioning};
 pub use operators::transform::{Transform, TransformError, Transformer, TransformerState, TransformerTimer};

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use riverrun_event::{OperatorName, TopicName};
 
 use crate::expression::Expression;
+use crate::model::Model;
 use crate::operators::Operator;
 use crate::operators::branch::Branch;
 use crate::operators::join::{Join, Stage};
@@ -112,6 +113,28 @@ impl Arriving {
             return Need::Uneven(sources.chain(further).collect());
         }
         Need::Nothing
+    }
+
+    /// Why these events would not find the entities of a model that is kept in their own tasks; `None` where they would.
+    pub(crate) fn misses(&self, topology: &Topology, model: &Model, key: &Expression) -> Option<String> {
+        let from = topology.topics.get(&model.from)?;
+        let declared = |topic: &TopicName| topology.topics.get(topic).and_then(|topic| topic.key.as_ref());
+        let is_key = key.source().trim() == "key" || self.sources.keys().all(|topic| declared(topic) == Some(key));
+        if self.rekeyed || self.behind.len() > 1 || !is_key {
+            return Some(format!(
+                "the events are not placed by `{}`; put `repartition: {}` before this step and look it up by `key`",
+                key.source(),
+                key.source()
+            ));
+        }
+        let uneven = self.sources.iter().find(|(_, count)| **count != from.partitions);
+        uneven.map(|(topic, count)| {
+            format!(
+                "{topic} has {count} partitions and {} has {}; give them the same, or put a `repartition` over {} partitions \
+                 before this step",
+                model.from, from.partitions, from.partitions
+            )
+        })
     }
 
     /// Whether all of them are read by tasks of one subtopology, so that a further topic can come in here.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use riverrun_event::{OperatorName, TopicName};
 
+use crate::model::{Model, Placement};
 use crate::operators::Operator;
 use crate::operators::repartition::Partitioner;
 use crate::pipeline::{Pipeline, Step};
@@ -42,13 +43,20 @@ impl Topology {
     #[must_use]
     pub fn stages(&self, pipeline: &Pipeline) -> Vec<Stage> {
         let first = Stage { behind: None, inputs: pipeline.from.clone(), tasks: 0, steps: BTreeSet::new() };
-        let mut walk = Walk { pipeline, stages: vec![first] };
+        let mut walk = Walk { topology: self, pipeline, stages: vec![first] };
         walk.steps(&pipeline.steps, BTreeSet::from([0]));
         for stage in &mut walk.stages {
             let partitions = stage.inputs.iter().filter_map(|topic| self.partitions_of(pipeline, topic));
             stage.tasks = partitions.max().unwrap_or(0);
         }
         walk.stages
+    }
+
+    /// The models a step looks up that are kept in its own tasks.
+    pub fn copartitioned<'t>(&'t self, step: &'t Step) -> impl Iterator<Item = &'t Model> {
+        let looked_up = step.operator.looked_up().into_iter();
+        let models = looked_up.filter_map(|entry| self.models.get(&entry.model));
+        models.filter(|model| model.placement == Placement::Copartitioned)
     }
 
     /// Whether an event of a stage is in the task that its key names: its topics are written by the key, and the
@@ -88,6 +96,7 @@ impl Topology {
 }
 
 struct Walk<'p> {
+    topology: &'p Topology,
     pipeline: &'p Pipeline,
     stages: Vec<Stage>,
 }
@@ -103,6 +112,9 @@ impl Walk<'_> {
             }
             for topic in step.operator.further_inputs() {
                 self.enter(&current, topic);
+            }
+            for model in self.topology.copartitioned(step) {
+                self.enter(&current, &model.from);
             }
             match &step.operator {
                 Operator::Repartition(_) => {

@@ -219,5 +219,12 @@ pub(crate) static MODEL: Section = Section {
             "How far back versions are kept, by event time.",
             "history: 400d",
         ),
+        field(
+            "placement",
+            Takes::Choice(&["broadcast", "copartitioned"]),
+            "`broadcast`",
+            "Where it is kept: whole, for all tasks, or in the tasks that look it up, each with the entities of its partition. The latter is for large models, which are then looked up by the events' key.",
+            "placement: copartitioned",
+        ),
     ],
 };

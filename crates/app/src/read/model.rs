@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use riverrun_event::{ModelName, TopicName};
-use riverrun_topology::Expression;
+use riverrun_topology::{Expression, Placement};
 
 use super::reader::Reader;
 use super::{At, unit};
@@ -18,6 +18,7 @@ pub(crate) struct ModelPart {
     pub(crate) key: Option<Expression>,
     pub(crate) merge: Option<Expression>,
     pub(crate) history: Option<Duration>,
+    pub(crate) placement: Placement,
 }
 
 impl Reader<'_> {
@@ -34,6 +35,14 @@ impl Reader<'_> {
         let key = fields.get("key").and_then(|node| self.expression(node));
         let merge = fields.get("merge").and_then(|node| self.expression(node));
         let history = fields.get("history").and_then(|node| self.parsed(node, unit::DURATION, unit::duration));
-        name.map(|name| ModelPart { name, from, when, key, merge, history })
+        let placement = fields.get("placement").and_then(|node| {
+            self.parsed(node, "broadcast or copartitioned", |text| match text {
+                "broadcast" => Ok(Placement::Broadcast),
+                "copartitioned" => Ok(Placement::Copartitioned),
+                _ => Err("unknown".to_owned()),
+            })
+        });
+        let placement = placement.unwrap_or_default();
+        name.map(|name| ModelPart { name, from, when, key, merge, history, placement })
     }
 }

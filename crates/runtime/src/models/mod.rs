@@ -22,7 +22,7 @@ pub use store::{Frontier, ModelStore};
 use riverrun_event::{OperatorName, TopicName};
 use riverrun_topology::operators::join::Join;
 use riverrun_topology::operators::snapshot::SnapshotModel;
-use riverrun_topology::{Expression, Model, Operator, Pipeline, Topology};
+use riverrun_topology::{Expression, Model, Operator, Pipeline, Placement, Topology};
 
 /// Whether all versions of an entity come from one partition: the one its key is placed on. Then one partition answers a
 /// lookup; otherwise all are asked and the newest version counts.
@@ -32,11 +32,14 @@ pub fn is_placed_by_key(topology: &Topology, model: &Model) -> bool {
     model.key.is_none() || model.key.as_ref() == topic_key
 }
 
-/// Whether the model lives in the pipeline's own tasks: fed by its input, keyed by its key and looked up by it, so that
+/// Whether the model lives in the pipeline's own tasks: because it is to be copartitioned, or fed by its input, keyed by its key and looked up by it, so that
 /// every look-up concerns an entity of the task's own partition. All inputs need the same number of partitions for that.
 #[must_use]
 pub fn is_own(topology: &Topology, pipeline: &Pipeline, model: &Model) -> bool {
     let partitions = |topic: &TopicName| topology.topics.get(topic).map(|topic| topic.partitions);
+    if model.placement == Placement::Copartitioned {
+        return true;
+    }
     let stages = topology.stages(pipeline);
     let Some((first, others)) = stages.split_first() else { return false };
     let inputs = &first.inputs;

@@ -9,7 +9,7 @@ use riverrun_event::{AppName, Event, Offset, OperatorName, Partition, Position, 
 use riverrun_log::{Assigned, Log, ReadError, TaskCommit, TaskId, TaskInputs};
 use riverrun_topology::operators::lookup::{Calling, Question};
 use riverrun_topology::{
-    Clocks, EventError, OnError, Operator, Pipeline, Stage, StepContext, StepError, Timers, Topology,
+    Clocks, EventError, Model, OnError, Operator, Pipeline, Placement, Stage, StepContext, StepError, Timers, Topology,
 };
 use tokio::sync::watch;
 
@@ -92,7 +92,8 @@ impl Stepping {
     ) -> Self {
         let app: &AppName = &topology.app;
         let own = used_models(pipeline, &stage).into_iter().filter_map(|name| topology.models.get(name));
-        let own = own.filter(|model| stage.behind.is_none() && is_own(topology, pipeline, model));
+        let is_here = |model: &&Model| stage.behind.is_none() || model.placement == Placement::Copartitioned;
+        let own = own.filter(is_here).filter(|model| is_own(topology, pipeline, model));
         let own = own.cloned().map(Feed::new).collect();
         let steps = pipeline.all_steps().into_iter().filter(|step| stage.steps.contains(&step.name));
         let keeps_time = steps.clone().any(|step| step.operator.is_keyed());
@@ -127,6 +128,11 @@ impl Stepping {
     /// How a step asks.
     pub(crate) fn calling(&self, operator: &OperatorName) -> Option<&Calling> {
         self.look_ups.get(operator)
+    }
+
+    /// Whether a topic only feeds models that live in the tasks.
+    pub(crate) fn only_feeds(&self, topic: &TopicName) -> bool {
+        self.stepper.has_no_use_for(topic)
     }
 
     /// Names the stage.

@@ -22,7 +22,7 @@ pub use steps::{OfMerge, OfPipeline, OfWay, StepsBuilder};
 
 use crate::document::Path;
 use crate::expression::{Expression, ExpressionError};
-use crate::model::Model;
+use crate::model::{Model, Placement};
 use crate::topic::{Compact, Topic, TypePattern};
 use crate::topology::{Topology, TopologyError};
 
@@ -220,6 +220,12 @@ impl ModelBuilder<'_> {
     /// The part of the data that is merged into what is known, instead of replacing it.
     pub fn merge(mut self, source: &str) -> Self {
         self.model.merge = self.expression("merge", source);
+        self
+    }
+
+    /// Keeps it in the tasks that look it up, each with the entities of its partition, instead of whole in one place.
+    pub fn copartitioned(mut self) -> Self {
+        self.model.placement = Placement::Copartitioned;
         self
     }
 

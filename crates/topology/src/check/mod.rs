@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use riverrun_event::TopicName;
 use riverrun_event::limits::PARTITIONS_MAX;
 
-use crate::model::Model;
+use crate::model::{Model, Placement};
 use crate::topic::Topic;
 use crate::topology::{Topology, TopologyError};
 
@@ -85,6 +85,17 @@ impl Findings<'_> {
         let Some(topic) = self.known_topic(&format!("{place}.from"), &model.from).cloned() else { return };
         if topic.compact.is_some() {
             self.compacted(model, &topic);
+        }
+        if let (Placement::Copartitioned, Some(key)) = (model.placement, &model.key)
+            && topic.key.as_ref() != Some(key)
+        {
+            let message = format!(
+                "a copartitioned model needs the key of its topic, so that an entity is where its events are; leave `key` out, key \
+                 the topic {} by {}, or let the model be broadcast",
+                model.from,
+                key.source()
+            );
+            self.refuse(format!("{place}.placement"), message);
         }
         // Merging needs the events of an entity in one order, which only one partition gives.
         if let (Some(_), Some(key)) = (&model.merge, &model.key)

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use riverrun_event::limits::PARTITIONS_MAX;
 use riverrun_event::{OperatorName, TopicName};
 
+use crate::model::Placement;
 use crate::operators::Operator;
 use crate::operators::branch::Branch;
 use crate::operators::lookup::Lookup;
 use crate::operators::repartition::{Partitioner, Repartition};
-use crate::operators::snapshot::Snapshot;
+use crate::operators::snapshot::{Snapshot, SnapshotModel};
 use crate::operators::transform::Transform;
 use crate::pipeline::{Pipeline, Step};
 use crate::placement::{Arriving, Need};
@@ -97,6 +98,9 @@ impl Findings<'_> {
         for topic in step.operator.further_inputs() {
             self.entering(walk, &place, topic, &arriving);
         }
+        for entry in step.operator.looked_up() {
+            self.copartitioned(&place, entry, &arriving);
+        }
         arriving.behind(self.topology, walk.pipeline, step)
     }
 
@@ -108,6 +112,20 @@ impl Findings<'_> {
             let message = format!(
                 "{topic} cannot come in here: the events that come to this step have been through different repartitions, so they \
                  are in different tasks; put a `repartition` before it"
+            );
+            self.refuse(place.to_owned(), message);
+        }
+    }
+
+    /// A model that is kept in the tasks has to be where its events are.
+    fn copartitioned(&mut self, place: &str, entry: &SnapshotModel, arriving: &Arriving) {
+        let model = self.topology.models.get(&entry.model);
+        let Some(model) = model.filter(|model| model.placement == Placement::Copartitioned) else { return };
+        if let Some(why) = arriving.misses(self.topology, model, &entry.key) {
+            let message = format!(
+                "the model {} is copartitioned, so a task holds only the entities of its partition, and {why}; or let the model be \
+                 broadcast",
+                model.name
             );
             self.refuse(place.to_owned(), message);
         }

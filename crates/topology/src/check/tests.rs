@@ -361,3 +361,45 @@ fn windows_and_emissions_must_make_sense() {
         ]
     );
 }
+
+/// What is found about a copartitioned model that the pipeline looks up.
+#[track_caller]
+fn check_copartitioned(declare: impl FnOnce(PipelineBuilder<'_>) -> PipelineBuilder<'_>, expected: Option<&str>) {
+    let topology = Topology::builder("test")
+        .topic("a", |topic| topic.key("data.who"))
+        .topic("people", |topic| topic.partitions(2))
+        .model("person", "people", |model| model.copartitioned())
+        .pipeline("p", |pipeline| declare(pipeline.from("a")).to("out"));
+    let found =
+        topology.build().err().map(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    let expected = expected.map(|why| {
+        format!(
+            "pipelines.p.steps[0].snapshot: the model person is copartitioned, so a task holds only the entities of its partition, \
+             and {why}; or let the model be broadcast"
+        )
+    });
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_copartitioned_model_is_looked_up_where_its_entities_are() {
+    check_copartitioned(
+        |pipeline| pipeline.snapshot("person", "data.friend"),
+        Some(
+            "the events are not placed by `data.friend`; put `repartition: data.friend` before this step and look it up by `key`",
+        ),
+    );
+    check_copartitioned(
+        |pipeline| pipeline.snapshot("person", "data.who"),
+        Some(
+            "a has 4 partitions and people has 2; give them the same, or put a `repartition` over 2 partitions before this step",
+        ),
+    );
+    check_copartitioned(
+        |pipeline| {
+            let dealt = pipeline.repartition("data.friend", |repartition| repartition.partitions(2));
+            dealt.snapshot("person", "key")
+        },
+        None,
+    );
+}

@@ -61,6 +61,7 @@ fn model(model: &Model) -> Value {
         "key": source(model.key.as_ref()),
         "merge": source(model.merge.as_ref()),
         "history_seconds": model.history.map(seconds),
+        "placement": model.placement.word(),
     })
 }
 

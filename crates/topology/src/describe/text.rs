@@ -3,7 +3,7 @@
 use riverrun_event::TopicName;
 
 use crate::expression::Expression;
-use crate::model::Model;
+use crate::model::{Model, Placement};
 use crate::operators::Operator;
 use crate::operators::branch::Arm;
 use crate::pipeline::{Pipeline, Step};
@@ -68,6 +68,7 @@ fn model(model: &Model) -> Vec<String> {
     let mut cells = vec![model.name.to_string(), format!("from {}", model.from)];
     let history = model.history.map_or_else(|| "for ever".to_owned(), duration);
     cells.push(format!("history {history}"));
+    cells.extend((model.placement == Placement::Copartitioned).then(|| "copartitioned".to_owned()));
     cells.push(stated([("when", &model.when), ("key", &model.key), ("merge", &model.merge)]));
     cells
 }

@@ -201,6 +201,16 @@ impl Operator {
         }
     }
 
+    /// The models it looks up.
+    #[must_use]
+    pub fn looked_up(&self) -> Vec<&snapshot::SnapshotModel> {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.models.iter().collect(),
+            Self::Join(join::Join::Model(join)) => vec![&join.entry],
+            _ => Vec::new(),
+        }
+    }
+
     /// Where events go that come too late for it.
     #[must_use]
     pub fn late(&self) -> Option<&Sink> {

@@ -151,17 +151,14 @@ impl Live {
     fn waiting(&self, task: &mut SteppingTask) -> Result<Vec<Waiting>, Interruption> {
         let mut waiting = Vec::new();
         let mut passed_over = false;
-        // Models that live here are read last and come first: what was durable before an event is then known to it.
-        let mut positions: Vec<(&TopicPartition, &mut Offset)> = task.positions.iter_mut().collect();
+        // Models that live here are read last, and come first among what is of the same time: what was durable before an event
+        // is then known to it.
+        let mut positions: Vec<_> = task.positions.iter_mut().collect();
         positions.sort_by_key(|(input, _)| self.stepping.only_feeds(&input.topic));
-        let mut is_behind = false;
         for (input, next) in positions {
             let found = read_from(self.log.as_ref(), input, *next, READ_BYTES_MAX)?;
             if let Some(first) = found.records.first() {
                 let (from, to) = (first.position.offset, found.next);
-                let feeds = self.stepping.only_feeds(&input.topic);
-                is_behind |=
-                    feeds && found.records.iter().map(|record| record.event.bytes()).sum::<usize>() >= READ_BYTES_MAX;
                 waiting.push(Waiting { input: input.clone(), from, to, records: found.records });
             } else if found.next > *next {
                 *next = found.next;
@@ -169,9 +166,6 @@ impl Live {
             }
         }
         waiting.sort_by_key(|waiting| !self.stepping.only_feeds(&waiting.input.topic));
-        if is_behind {
-            waiting.retain(|waiting| self.stepping.only_feeds(&waiting.input.topic));
-        }
         if passed_over {
             // Offsets without records need no commit: a restart passes over them again.
             self.committed(task);

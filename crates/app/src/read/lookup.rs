@@ -54,10 +54,11 @@ impl Reader<'_> {
                 let with = fields.require(self, "with").and_then(|node| self.expression(node));
                 Some((with?, Calling::function(name?.value.as_str())))
             }
-            _ => {
+            (get, _, _) => {
                 let message = "a lookup says either `get`, or `call` and `with`";
+                let code = if get.is_some() { codes::VALUE } else { codes::MISSING_FIELD };
                 self.report(
-                    Diagnostic::error(codes::VALUE, place, message)
+                    Diagnostic::error(code, place, message)
                         .note("this one")
                         .help("`get` is the address of an HTTP GET; `call` names a function of the service"),
                 );

@@ -8,7 +8,7 @@ use crate::expression::Expression;
 use crate::model::Model;
 use crate::operators::Operator;
 use crate::operators::branch::Arm;
-use crate::operators::lookup::Whom;
+use crate::operators::lookup::{Lookup, Whom};
 use crate::pipeline::{Pipeline, Step};
 use crate::sink::Sink;
 use crate::topic::Topic;
@@ -117,6 +117,25 @@ fn way(arm: &Arm) -> Value {
     })
 }
 
+/// Who is asked what, and how.
+fn asking(lookup: &Lookup) -> Value {
+    let whom = match &lookup.calling.whom {
+        Whom::Http => "http",
+        Whom::Function(name) => name.as_str(),
+    };
+    json!({
+        "whom": whom,
+        "request": lookup.request.source(),
+        "as": lookup.place.to_string(),
+        "timeout_seconds": seconds(lookup.calling.timeout),
+        "attempts": lookup.calling.attempts,
+        "concurrency": lookup.calling.concurrency,
+        "cache_seconds": lookup.calling.cache.map(seconds),
+        "on_failure": lookup.on_failure.word(),
+        "registered": lookup.calling.function.is_some(),
+    })
+}
+
 /// What the app file states for the operator.
 fn operator(operator: &Operator) -> Value {
     match operator {
@@ -148,23 +167,7 @@ fn operator(operator: &Operator) -> Value {
             "as": flat_map.place.as_ref().map(ToString::to_string),
         }),
         Operator::SelectKey(select_key) => select_key.key.source().into(),
-        Operator::Lookup(lookup) => {
-            let whom = match &lookup.calling.whom {
-                Whom::Http => "http",
-                Whom::Function(name) => name.as_str(),
-            };
-            json!({
-                "whom": whom,
-                "request": lookup.request.source(),
-                "as": lookup.place.to_string(),
-                "timeout_seconds": seconds(lookup.calling.timeout),
-                "attempts": lookup.calling.attempts,
-                "concurrency": lookup.calling.concurrency,
-                "cache_seconds": lookup.calling.cache.map(seconds),
-                "on_failure": lookup.on_failure.word(),
-                "registered": lookup.calling.function.is_some(),
-            })
-        }
+        Operator::Lookup(lookup) => asking(lookup),
         Operator::GroupBy(group_by) => group_by.key.source().into(),
         Operator::Repartition(repartition) => json!({
             "by": source(repartition.by.as_ref()),

@@ -21,7 +21,7 @@ pub(super) const CASES: &[Case] = &[
 
 pub(super) fn order(next: u64) -> Order {
     Order {
-        tick: (next % 2 == 0).then(|| Time::from_unix(7, 8)),
+        tick: next.is_multiple_of(2).then(|| Time::from_unix(7, 8)),
         answers: vec![CallAnswer { call: "call".into(), answer: "answer".into() }],
         ranges: vec![InputRange { input: partition("in", 0), from: Offset(next - 1), to: Offset(next) }],
         frontiers: vec![ModelFrontier {

@@ -14,10 +14,11 @@ use crate::record::Record;
 const REMOVED: [&str; 3] = ["year", "month", "day"];
 
 /// The members of a JSON object in order, the values as received.
-struct Members<'a>(Vec<(&'a str, &'a RawValue)>);
+pub(crate) struct Members<'a>(pub(crate) Vec<(&'a str, &'a RawValue)>);
 
 impl<'a> Members<'a> {
-    fn get(&self, name: &str) -> &'a str {
+    /// The text of a member, `null` where there is none.
+    pub(crate) fn get(&self, name: &str) -> &'a str {
         self.0.iter().find(|(known, _)| *known == name).map_or("null", |(_, value)| value.get())
     }
 

@@ -1,5 +1,7 @@
 //! The limit of the HTTP door: the same server library parses a CloudEvent and group-commits it to one plain file.
 //!
+//! A GET is answered with a fixed body, whatever it asks for: the limit of reading over HTTP.
+//!
 //! One thread owns the file: it takes all that waits, writes it, syncs once, answers all. Nothing is answered before its sync.
 
 use std::fs::File;
@@ -11,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, StatusCode};
 use axum::routing::post;
 use bytes::Bytes;
 use riverrun_bare::Outcome;
@@ -57,6 +60,9 @@ struct Append {
     answer: oneshot::Sender<u64>,
 }
 
+/// What a GET is answered with: a row of a view with a flight in it.
+const ROW: &str = r#"{"key":"k-00001","data":{"year":2013,"month":1,"day":1,"dep_time":517,"sched_dep_time":515,"dep_delay":2,"arr_time":830,"sched_arr_time":819,"arr_delay":11,"carrier":"UA","flight":1545,"tailnum":"N14228","origin":"EWR","dest":"IAH","air_time":227,"distance":1400,"hour":5,"minute":15,"time_hour":"2013-01-01T10:00:00Z"}}"#;
+
 #[derive(Clone)]
 struct Door {
     appends: mpsc::Sender<Append>,
@@ -78,7 +84,7 @@ async fn serve(arguments: &Arguments) -> Outcome<()> {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], arguments.port))).await?;
     print_line(&json!({ "url": format!("http://{}", listener.local_addr()?) }))?;
     let measurement = Measurement::begin()?;
-    let router = Router::new().fallback(post(receive)).with_state(door);
+    let router = Router::new().fallback(post(receive).get(answer)).with_state(door);
     axum::serve(listener, router).with_graceful_shutdown(stopped()).await?;
     committer.join().map_err(|_| "the committer panicked")??;
     measurement.report(("limit", "http"), accepted.load(Ordering::Relaxed), measurement.elapsed(), &[])
@@ -93,6 +99,10 @@ async fn stopped() {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
     }
+}
+
+async fn answer() -> ([(HeaderName, &'static str); 1], &'static str) {
+    ([(CONTENT_TYPE, "application/json")], ROW)
 }
 
 async fn receive(State(door): State<Door>, body: Bytes) -> (StatusCode, String) {

@@ -5,6 +5,7 @@
 
 pub mod figures;
 pub mod flights;
+pub mod workload;
 
 /// What every part answers: any error ends the program with its text.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

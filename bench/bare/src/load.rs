@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use riverrun_bare::Outcome;
 use riverrun_bare::figures::{Measurement, percentile_ms};
 use riverrun_bare::flights::{Flight, load_flights};
+use riverrun_bare::workload::scattered;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -30,10 +31,19 @@ pub(crate) struct Arguments {
     /// Events a request; 1 sends single events, more sends batches
     #[arg(long, default_value_t = 1)]
     batch: u64,
+    /// What the ids begin with; something new each time without it
+    #[arg(long)]
+    run: Option<String>,
+    /// Instead of sending, reads so many rows in a scattered order: the URL, a slash, and the id an event was sent with
+    #[arg(long)]
+    rows: Option<u64>,
     /// The flights, NDJSON or NDJSON.gz
     #[arg(long, default_value = "examples/flights/data/flights.ndjson.gz")]
     flights: PathBuf,
 }
+
+/// Rows of which the numbers are made before the clock starts; after them it begins again.
+const ROWS_READ_MAX: usize = 1_000_000;
 
 /// What all connections share.
 struct Plan {
@@ -41,7 +51,9 @@ struct Plan {
     path: String,
     batch: u64,
     events: u64,
-    run: u128,
+    run: String,
+    /// The numbers of the rows to read, where it reads.
+    rows: Option<Vec<u64>>,
     flights: Vec<Flight>,
     next: AtomicU64,
 }
@@ -54,12 +66,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
 async fn send_all(arguments: &Arguments) -> Outcome<()> {
     let rest = arguments.url.strip_prefix("http://").ok_or("the URL must begin with http://")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let count = usize::try_from(arguments.events)?;
     let plan = Arc::new(Plan {
         host: host.to_owned(),
         path: format!("/{path}"),
         batch: arguments.batch.max(1),
         events: arguments.events,
-        run: std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis(),
+        run: arguments.run.clone().map_or_else(new_run, Ok)?,
+        rows: arguments.rows.map(|rows| scattered(rows).take(ROWS_READ_MAX.min(count)).collect()),
         flights: load_flights(&arguments.flights)?,
         next: AtomicU64::new(0),
     });
@@ -80,6 +94,10 @@ async fn send_all(arguments: &Arguments) -> Outcome<()> {
     measurement.report(("limit", "load"), arguments.events, measurement.elapsed(), &more)
 }
 
+fn new_run() -> Outcome<String> {
+    Ok(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis().to_string())
+}
+
 /// One connection: takes the next events until none are left. Its latencies come back.
 async fn send_some(plan: Arc<Plan>) -> Outcome<Vec<Duration>> {
     let mut stream = TcpStream::connect(&plan.host).await?;
@@ -91,7 +109,10 @@ async fn send_some(plan: Arc<Plan>) -> Outcome<Vec<Duration>> {
         if from >= plan.events {
             return Ok(latencies);
         }
-        let request = plan.request(from, plan.events.min(from + plan.batch));
+        let request = match &plan.rows {
+            None => plan.request(from, plan.events.min(from + plan.batch)),
+            Some(rows) => plan.question(rows, from),
+        };
         let began = Instant::now();
         stream.write_all(&request).await?;
         read_response(&mut stream, &mut response).await?;
@@ -119,12 +140,19 @@ impl Plan {
         .into_bytes()
     }
 
+    /// The request for the row whose turn it is.
+    fn question(&self, rows: &[u64], from: u64) -> Vec<u8> {
+        let turn = usize::try_from(from).unwrap_or(0) % rows.len().max(1);
+        let row = rows.get(turn).copied().unwrap_or_default();
+        format!("GET {}/{}-{row} HTTP/1.1\r\nHost: {}\r\n\r\n", self.path, self.run, self.host).into_bytes()
+    }
+
     fn index(&self, number: u64) -> usize {
         usize::try_from(number).unwrap_or(0) % self.flights.len().max(1)
     }
 }
 
-/// Reads one response with a Content-Length; anything but 202 is an error with its text.
+/// Reads one response with a Content-Length; anything but 202 and 200 is an error with its text.
 async fn read_response(stream: &mut TcpStream, response: &mut Vec<u8>) -> Outcome<()> {
     response.clear();
     let head_end = loop {
@@ -147,5 +175,9 @@ async fn read_response(stream: &mut TcpStream, response: &mut Vec<u8>) -> Outcom
             return Err("the server closed the connection".into());
         }
     }
-    if head.starts_with("http/1.1 202") { Ok(()) } else { Err(String::from_utf8_lossy(response).into()) }
+    if head.starts_with("http/1.1 202") || head.starts_with("http/1.1 200") {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(response).into())
+    }
 }

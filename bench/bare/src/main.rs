@@ -5,12 +5,16 @@
 //! Each subcommand prints one line of JSON. Nothing here may depend on a `riverrun` crate.
 
 mod append;
+mod chain;
+mod count;
 mod enrich;
 mod http;
 mod load;
+mod lookup;
 mod pipeline;
 mod record;
 mod store;
+mod views;
 
 use std::process::ExitCode;
 
@@ -31,6 +35,14 @@ enum Limit {
     Append(append::Arguments),
     /// Reads stored flights, parses, looks up four models, writes the enriched ones in synced batches
     Pipeline(pipeline::Arguments),
+    /// Runs five stateless steps over events in memory
+    Chain(chain::Arguments),
+    /// Counts stored flights per aircraft and week in a map, writes each count and the rows of the state in synced batches
+    Count(count::Arguments),
+    /// Reads rows of a bare LSM by their keys
+    Views(views::Arguments),
+    /// Waits for one answer after the other
+    Lookup(lookup::Arguments),
     /// Serves a handler that parses a CloudEvent and group-commits it to one plain file
     Http(http::Arguments),
     /// Sends events over keep-alive connections to any server with the door's interface
@@ -41,6 +53,10 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().limit {
         Limit::Append(arguments) => append::run(&arguments),
         Limit::Pipeline(arguments) => pipeline::run(&arguments),
+        Limit::Chain(arguments) => chain::run(&arguments),
+        Limit::Count(arguments) => count::run(&arguments),
+        Limit::Views(arguments) => views::run(&arguments),
+        Limit::Lookup(arguments) => lookup::run(&arguments),
         Limit::Http(arguments) => http::run(&arguments),
         Limit::Load(arguments) => load::run(&arguments),
     };

@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
 }
 
 /// The stored batches of one partition, in order.
-type Partition = VecDeque<Vec<u8>>;
+pub(crate) type Partition = VecDeque<Vec<u8>>;
 
 /// Processes all and prints the figures.
 pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
@@ -77,11 +77,21 @@ pub(crate) fn temporary_directory(place: Option<&Path>) -> Outcome<TempDir> {
 
 /// The inputs as the log stores them, before the clock starts.
 fn store_inputs(flights: &[Flight], events: u64, batch: u64) -> Outcome<[Partition; PARTITIONS]> {
+    store_inputs_at(flights, events, batch, |_| 0)
+}
+
+/// The same, the event of each number so many seconds later.
+pub(crate) fn store_inputs_at(
+    flights: &[Flight],
+    events: u64,
+    batch: u64,
+    later: impl Fn(u64) -> i64,
+) -> Outcome<[Partition; PARTITIONS]> {
     let mut stored: [Partition; PARTITIONS] = Default::default();
     let mut pending: [Batch; PARTITIONS] = Default::default();
     for (number, flight) in (0..events).zip(flights.iter().cycle()) {
         let id = format!("{}-{number}", flight.id);
-        let record = Record::of(flight, &id);
+        let record = Record { time: flight.time + later(number), ..Record::of(flight, &id) };
         let partition = partition_of(record.key);
         let (Some(open), Some(batches)) = (pending.get_mut(partition), stored.get_mut(partition)) else { continue };
         open.push(&record)?;

@@ -18,6 +18,7 @@ pub(crate) struct Store {
     records: Keyspace,
     ends: Keyspace,
     ids: Keyspace,
+    state: Keyspace,
 }
 
 impl Store {
@@ -29,6 +30,7 @@ impl Store {
             records: database.keyspace("records", separated)?,
             ends: database.keyspace("ends", KeyspaceCreateOptions::default)?,
             ids: database.keyspace("ids", KeyspaceCreateOptions::default)?,
+            state: database.keyspace("state", KeyspaceCreateOptions::default)?,
             database,
         })
     }
@@ -40,12 +42,13 @@ pub(crate) struct Writer {
     pending: [Batch; PARTITIONS],
     ends: [u64; PARTITIONS],
     id_rows: Vec<([u8; 16], [u8; 32])>,
+    state_rows: Vec<(Vec<u8>, u64)>,
 }
 
 impl Writer {
     /// A writer of empty partitions.
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, pending: Default::default(), ends: [0; PARTITIONS], id_rows: Vec::new() }
+        Self { store, pending: Default::default(), ends: [0; PARTITIONS], id_rows: Vec::new(), state_rows: Vec::new() }
     }
 
     /// Adds a record to the partition of its key.
@@ -65,6 +68,11 @@ impl Writer {
         self.id_rows.push((row, *content.finalize().as_bytes()));
     }
 
+    /// Adds a row of state: a number under a key.
+    pub(crate) fn push_state(&mut self, key: Vec<u8>, value: u64) {
+        self.state_rows.push((key, value));
+    }
+
     /// Writes and syncs all that was pushed.
     pub(crate) fn commit(&mut self) -> Outcome<()> {
         let mut change = self.store.database.batch().durability(Some(PersistMode::SyncData));
@@ -75,6 +83,9 @@ impl Writer {
         }
         for (id, content) in self.id_rows.drain(..) {
             change.insert(&self.store.ids, id, content);
+        }
+        for (key, value) in self.state_rows.drain(..) {
+            change.insert(&self.store.state, key, value.to_be_bytes());
         }
         Ok(change.commit()?)
     }

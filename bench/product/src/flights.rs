@@ -5,6 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use riverrun_bare::Outcome;
 use riverrun_bare::flights::{self, FileEvent};
+use riverrun_bare::workload::row_key;
 use riverrun_event::{Event, Key, Time};
 
 /// The events of `file`, in its order; `key` is the field of the data they are keyed by.
@@ -24,6 +25,16 @@ fn event(read: FileEvent, key: &str) -> Outcome<Event> {
     event.key = key;
     event.data = Some(Bytes::from(String::from(Box::<str>::from(read.data))));
     Ok(event)
+}
+
+/// So many flights of `file`, repeated, each with its number for id and key.
+pub(crate) fn numbered(file: &Path, count: u64) -> Outcome<Vec<Event>> {
+    let flights = load(file, "tailnum")?;
+    let numbered = |(number, flight): (u64, &Event)| {
+        let key = row_key(number);
+        Ok(Event { id: key.as_str().into(), key: Some(Key::new(key)?), ..flight.clone() })
+    };
+    (0..count).zip(flights.iter().cycle()).map(numbered).collect()
 }
 
 /// The same event under an id of its own, so that repeated flights can be told apart.

@@ -25,7 +25,7 @@ const TABLES: [(&str, &str); 4] =
 const FILL_BATCH: usize = 1_000;
 
 /// Nothing was left to do for this long: the end. Taken off the time again.
-const IDLE: Duration = Duration::from_millis(200);
+pub(crate) const IDLE: Duration = Duration::from_millis(200);
 
 /// What is processed.
 #[derive(clap::Args)]
@@ -52,19 +52,24 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
     let directory = temporary_directory(arguments.directory.as_deref())?;
     let app = App::load(&arguments.app)?;
     fill(&app, directory.path(), arguments).await?;
-    let options = ServeOptions {
-        workers: Some(arguments.workers),
-        doors: false,
-        data_dir: Some(directory.path().to_owned()),
-        embedded: true,
-        ..ServeOptions::default()
-    };
+    let options = options(directory.path(), arguments.workers);
     let measurement = Measurement::begin()?;
     let server = app.serve(options).await?;
     server.idle_for(IDLE).await;
     let elapsed = measurement.elapsed().saturating_sub(IDLE);
     measurement.report(("part", "pipeline"), arguments.events, elapsed, &[("workers", json!(arguments.workers))])?;
     Ok(server.shutdown().await?)
+}
+
+/// Serves what lies in a directory, without doors.
+pub(crate) fn options(directory: &Path, workers: usize) -> ServeOptions {
+    ServeOptions {
+        workers: Some(workers),
+        doors: false,
+        data_dir: Some(directory.to_owned()),
+        embedded: true,
+        ..ServeOptions::default()
+    }
 }
 
 /// A temporary directory in `place`, removed when dropped.
@@ -77,7 +82,7 @@ pub(crate) fn temporary_directory(place: Option<&Path>) -> Outcome<TempDir> {
 
 /// Appends the tables and the repeated flights, without remembering identities.
 async fn fill(app: &App, directory: &Path, arguments: &Arguments) -> Outcome<()> {
-    let log = LocalLog::open(directory, Options { deduplication_days: 0, ..Options::default() })?;
+    let log = open(directory)?;
     for (topic, key) in TABLES {
         append(app, &log, topic, load_beside(&arguments.flights, topic, key)?.into_iter()).await?;
     }
@@ -88,7 +93,12 @@ async fn fill(app: &App, directory: &Path, arguments: &Arguments) -> Outcome<()>
     Ok(())
 }
 
-async fn append(app: &App, log: &LocalLog, topic: &str, events: impl Iterator<Item = Event>) -> Outcome<()> {
+/// A log that remembers no identities, to be filled.
+pub(crate) fn open(directory: &Path) -> Outcome<LocalLog> {
+    Ok(LocalLog::open(directory, Options { deduplication_days: 0, ..Options::default() })?)
+}
+
+pub(crate) async fn append(app: &App, log: &LocalLog, topic: &str, events: impl Iterator<Item = Event>) -> Outcome<()> {
     let name = TopicName::new(topic)?;
     let declared = app.topology().topics.get(&name).ok_or_else(|| format!("the app has no topic {topic}"))?;
     let spec = TopicSpec { name: name.clone(), partitions: declared.partitions, retention: Retention::default() };

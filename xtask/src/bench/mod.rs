@@ -12,6 +12,7 @@ mod report;
 mod rounds;
 mod server;
 mod start;
+mod state;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,12 +39,26 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     if plan.has("pipeline") {
         rows.push(in_process::pipeline(&plan, &place)?);
     }
+    if plan.has("chain") {
+        rows.push(in_process::chain(&plan, &place)?);
+    }
+    if plan.has("count") {
+        rows.push(in_process::count(&plan, &place)?);
+    }
+    if plan.has("views") {
+        rows.push(in_process::views(&plan, &place)?);
+        rows.push(door::views(&plan, &place)?);
+    }
+    if plan.has("lookup") {
+        rows.push(in_process::lookup(&plan, &place)?);
+    }
     if plan.has("http") {
         rows.extend(door::http(&plan, &place)?);
     }
     let peers = if plan.has("nats") { nats::nats(&plan, &place)? } else { Vec::new() };
     let starts = if plan.has("start") { start::starts(&plan, &place)? } else { Vec::new() };
-    let text = report::render(&plan, &rows, &peers, &starts);
+    let state = if plan.has("state") { Some(state::state(&plan, &place)?) } else { None };
+    let text = report::render(&plan, &rows, &peers, &starts, state.as_ref());
     println!("\n{text}");
     if plan.parts.is_empty() && !plan.quick {
         let path = tree::root().join("bench/RESULTS.md");
@@ -54,7 +69,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
 }
 
 /// The parts there are.
-const PARTS: [&str; 5] = ["append", "pipeline", "http", "nats", "start"];
+const PARTS: [&str; 10] = ["append", "pipeline", "chain", "count", "views", "lookup", "http", "nats", "start", "state"];
 
 /// What is measured, and how long.
 pub(crate) struct Plan {
@@ -81,6 +96,11 @@ impl Plan {
 
     fn has(&self, part: &str) -> bool {
         self.parts.is_empty() || self.parts.iter().any(|named| named == part)
+    }
+
+    /// What was asked for, as one would type it.
+    fn command(&self) -> String {
+        ["cargo xtask bench"].into_iter().chain(self.parts.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
     }
 
     /// How often each side runs; odd, so that the median is a run that happened.

@@ -7,15 +7,17 @@ use std::thread::available_parallelism;
 use super::Plan;
 use super::rounds::Row;
 use super::start::Start;
+use super::state::State;
 
 /// The report as Markdown.
-pub(crate) fn render(plan: &Plan, rows: &[Row], peers: &[Row], starts: &[Start]) -> String {
+pub(crate) fn render(plan: &Plan, rows: &[Row], peers: &[Row], starts: &[Start], state: Option<&State>) -> String {
     let mut text = String::from("# Results\n\n");
     let cores = available_parallelism().map_or(0, std::num::NonZero::get);
     let _ = writeln!(
         text,
-        "`cargo xtask bench`, {}, {cores} cores ({}), medians of {} rounds. [How it is measured](README.md).\n\n\
+        "`{}`, {}, {cores} cores ({}), medians of {} rounds. [How it is measured](README.md).\n\n\
          *Of bare* is the product's rate divided by the bare program's: 1.00 would be free.",
+        plan.command(),
         date(),
         processor(),
         plan.rounds()
@@ -27,6 +29,14 @@ pub(crate) fn render(plan: &Plan, rows: &[Row], peers: &[Row], starts: &[Start])
         for start in starts {
             let _ = writeln!(text, "| {} | {:.0} | {:.0} |", start.what, start.product_ms, start.bare_ms);
         }
+    }
+    if let Some(state) = state {
+        let _ = writeln!(
+            text,
+            "\n| state of {} keys | peak MB | cache of the store, MB | ms from kill -9 to the first event processed |\n\
+             |---|--:|--:|--:|\n| counted per key, with a view | {:.0} | {:.0} | {:.0} |",
+            state.keys, state.peak_memory_mb, state.cache_mb, state.processing_again_ms
+        );
     }
     text
 }

@@ -16,6 +16,10 @@ use crate::{Failure, tree};
 
 /// A server that does not answer by then never will.
 const START_SECONDS_MAX: u64 = 60;
+/// So many ids lie in every one of four partitions.
+const MARKERS: usize = 32;
+/// A million events are processed long before.
+const SETTLE_SECONDS_MAX: u64 = 300;
 /// Clock ticks a second in /proc/PID/stat: 100 on every Linux architecture Rust supports (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -47,10 +51,20 @@ impl Server {
     pub(crate) fn spawn(side: Side, folder: &Path) -> Result<Self, Failure> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = match side {
-            Side::Product => product(folder, address)?,
+            Side::Product => product(APP, folder, address)?,
             Side::Bare => bare(folder, address),
             Side::Nats => jetstream(folder, address),
         };
+        Self::run(side, &mut command, folder, address)
+    }
+
+    /// Starts the product's server with an app of one's own.
+    pub(crate) fn spawn_app(app: &str, folder: &Path) -> Result<Self, Failure> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        Self::run(Side::Product, &mut product(app, folder, address)?, folder, address)
+    }
+
+    fn run(side: Side, command: &mut Command, folder: &Path, address: SocketAddr) -> Result<Self, Failure> {
         let log = fs::File::create(folder.join("stderr"))?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         Ok(Self { side, child, address })
@@ -64,6 +78,11 @@ impl Server {
     /// Where it listens.
     pub(crate) fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// Where the rows of a view are; the bare server answers everywhere.
+    pub(crate) fn view_url(&self, view: &str) -> String {
+        format!("http://{}/views/{view}", self.address)
     }
 
     /// Where events go.
@@ -92,9 +111,33 @@ impl Server {
         }
     }
 
+    /// Waits until all that was sent is in the view of ids: partitions are processed in order, so an event in each that comes
+    /// after all of it tells.
+    pub(crate) fn settle(&mut self, view: &str) -> Result<(), Failure> {
+        let ids: Vec<String> = (0..MARKERS).map(|number| format!("marker-{number}")).collect();
+        ids.iter().try_for_each(|id| self.accept_one(id))?;
+        ids.iter().try_for_each(|id| self.has_row(view, id))
+    }
+
+    /// Waits until the view has a row of this key.
+    pub(crate) fn has_row(&mut self, view: &str, key: &str) -> Result<(), Failure> {
+        let deadline = Instant::now() + Duration::from_secs(SETTLE_SECONDS_MAX);
+        while !self.try_row(view, key).unwrap_or(false) {
+            if Instant::now() > deadline {
+                return Err(format!("the view {view} had no row {key} within {SETTLE_SECONDS_MAX} s").into());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn try_row(&self, view: &str, key: &str) -> std::io::Result<bool> {
+        let address = self.address;
+        let request = format!("GET /views/{view}/{key} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        Ok(self.status_of(&request)? == *b"HTTP/1.1 200")
+    }
+
     fn try_accept(&self, id: &str) -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(1))?;
-        stream.set_read_timeout(Some(Duration::from_secs(START_SECONDS_MAX)))?;
         let body = format!(
             r#"{{"specversion":"1.0","id":"{id}","source":"/bench","type":"flight","data":{{"tailnum":"N1"}}}}"#
         );
@@ -104,10 +147,17 @@ impl Server {
             self.address,
             body.len()
         );
+        Ok(self.status_of(&request)? == *b"HTTP/1.1 202")
+    }
+
+    /// The beginning of what a request is answered with.
+    fn status_of(&self, request: &str) -> std::io::Result<[u8; 12]> {
+        let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(1))?;
+        stream.set_read_timeout(Some(Duration::from_secs(START_SECONDS_MAX)))?;
         stream.write_all(request.as_bytes())?;
         let mut status = [0; 12];
         stream.read_exact(&mut status)?;
-        Ok(status == *b"HTTP/1.1 202")
+        Ok(status)
     }
 
     /// NATS speaks first, once it is ready.
@@ -160,11 +210,11 @@ impl Drop for Server {
     }
 }
 
-fn product(folder: &Path, address: SocketAddr) -> Result<Command, Failure> {
-    let app = folder.join("riverrun.yaml");
-    fs::write(&app, format!("{APP}listen: {address}\n"))?;
+fn product(app: &str, folder: &Path, address: SocketAddr) -> Result<Command, Failure> {
+    let file = folder.join("riverrun.yaml");
+    fs::write(&file, format!("{app}listen: {address}\n"))?;
     let mut command = Command::new(tree::release_program(SERVER));
-    command.arg("run").arg("-f").arg(app);
+    command.arg("run").arg("-f").arg(file);
     Ok(command)
 }
 

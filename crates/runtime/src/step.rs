@@ -8,7 +8,7 @@ use riverrun_event::partitioner::partition_of;
 use riverrun_event::{AppName, Event, OperatorName, Position, Record, Text, TopicName};
 use riverrun_log::NewRecord;
 use riverrun_topology::operators::flat_map::flood;
-use riverrun_topology::{Cause, Draft, EventError, Partitioner, Peeked, Pipeline, Sink, StepContext, StepError, Timer};
+use riverrun_topology::{Draft, EventError, Partitioner, Peeked, Pipeline, Sink, StepContext, StepError, Timer};
 
 use crate::program::{Exit, Finished, Fired, Program};
 
@@ -198,27 +198,19 @@ impl Stepper {
         event.time = Some(time);
         event.id = output_id(origin, &exit.name, ordinal);
         event.source = self.source.clone();
+        let (position, id, source) = match (&cause, origin) {
+            (Some(cause), _) => (&cause.position, &cause.id, &cause.source),
+            (None, Origin::Record(record)) => (&record.position, &record.event.id, &record.event.source),
+            // What a timer made of nothing has no cause but the timer, which its id names.
+            (None, Origin::Timer(_)) => return event,
+        };
         let attributes = &mut event.attributes;
         attributes.reserve(4);
-        match (cause, origin) {
-            (Some(Cause { position, id, source }), _) => {
-                attributes.set("rrcause", Text::written(|text| position.write_to(text)));
-                attributes.set("causationid", id.clone());
-                attributes.set("causationsource", source);
-                if attributes.get("correlationid").is_none() {
-                    attributes.set("correlationid", id);
-                }
-            }
-            (None, Origin::Record(cause)) => {
-                attributes.set("rrcause", Text::written(|text| cause.position.write_to(text)));
-                attributes.set("causationid", cause.event.id.clone());
-                attributes.set("causationsource", cause.event.source.clone());
-                if attributes.get("correlationid").is_none() {
-                    attributes.set("correlationid", cause.event.id.clone());
-                }
-            }
-            // What a timer made of nothing has no cause but the timer, which its id names.
-            (None, Origin::Timer(_)) => {}
+        attributes.set("rrcause", Text::written(|text| position.write_to(text)));
+        attributes.set("causationid", id.clone());
+        attributes.set("causationsource", source.clone());
+        if attributes.get("correlationid").is_none() {
+            attributes.set("correlationid", id.clone());
         }
         event
     }

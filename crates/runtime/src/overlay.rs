@@ -71,22 +71,57 @@ impl Overlay {
     ) -> Result<Vec<(Bytes, Bytes)>, StepError> {
         let read = |limit| self.committed.scan(operator, from, to, direction, limit).map_err(fatal);
         let Some(changed) = self.changed.get(operator).filter(|_| from < to) else { return read(limit) };
-        let bounds = (Bound::Included(from), Bound::Excluded(to));
-        let changes: Vec<(&Bytes, &Row)> = changed.range::<[u8], _>(bounds).collect();
-        // Every change can hide at most one committed row, so this many are enough to fill the limit.
-        let committed = read(limit.saturating_add(changes.len()))?;
-        let mut rows: BTreeMap<Bytes, Bytes> = committed.into_iter().collect();
-        for (key, row) in changes {
-            match row {
-                Some(value) => rows.insert(key.clone(), value.clone()),
-                None => rows.remove(key),
+        let changes = changed.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+        // Few committed rows are hidden by a deletion mostly; where more are, more are read.
+        let mut asked = limit.saturating_add(HIDDEN_ROWS);
+        loop {
+            let committed = read(asked)?;
+            let is_all = committed.len() < asked;
+            let rows = match direction {
+                Direction::Ascending => merged(committed, is_all, changes.clone(), |one, other| one < other, limit),
+                Direction::Descending => {
+                    merged(committed, is_all, changes.clone().rev(), |one, other| one > other, limit)
+                }
             };
+            if is_all || rows.len() == limit {
+                return Ok(rows);
+            }
+            asked = asked.saturating_mul(4);
         }
-        Ok(match direction {
-            Direction::Ascending => rows.into_iter().take(limit).collect(),
-            Direction::Descending => rows.into_iter().rev().take(limit).collect(),
-        })
     }
+}
+
+/// Committed rows read beyond what is asked for, in case some of them are deleted.
+const HIDDEN_ROWS: usize = 8;
+
+/// Committed rows with the changes among them, at most `limit`; both in the order of `comes_before`. Where the committed ones are
+/// not all there are, it ends with the last of them.
+fn merged<'c>(
+    committed: Vec<(Bytes, Bytes)>,
+    is_all: bool,
+    changes: impl Iterator<Item = (&'c Bytes, &'c Row)>,
+    comes_before: impl Fn(&Bytes, &Bytes) -> bool,
+    limit: usize,
+) -> Vec<(Bytes, Bytes)> {
+    let mut committed = committed.into_iter().peekable();
+    let mut changes = changes.peekable();
+    let mut rows = Vec::new();
+    while rows.len() < limit && (is_all || committed.peek().is_some()) {
+        let change =
+            changes.next_if(|(changed, _)| committed.peek().is_none_or(|(key, _)| !comes_before(key, changed)));
+        match change {
+            Some((changed, row)) => {
+                // The change counts, not what was there before.
+                let _hidden = committed.next_if(|(key, _)| key == changed);
+                rows.extend(row.clone().map(|value| (changed.clone(), value)));
+            }
+            None => match committed.next() {
+                Some(row) => rows.push(row),
+                None => break,
+            },
+        }
+    }
+    rows
 }
 
 impl KeyedState for Overlay {
@@ -195,6 +230,21 @@ mod tests {
         assert_eq!(keys(&overlay, &operator, Direction::Descending, 2), "eb");
         assert_eq!(overlay.get(&operator, b"c").unwrap(), None);
         assert_eq!(overlay.get(&operator, b"e").unwrap(), Some(bytes("old")));
+    }
+
+    #[test]
+    fn a_scan_passes_over_any_number_of_deleted_rows() {
+        let key = |number: u32| Bytes::copy_from_slice(&number.to_be_bytes());
+        let rows = (0..100).map(|number| (key(number), bytes("old")));
+        let mut overlay = Overlay::new(Arc::new(Committed(rows.collect())));
+        let operator = OperatorName::new("count").unwrap();
+        (0..90).for_each(|number| overlay.put(&operator, &key(number), None));
+        let scan = |direction, limit| {
+            let rows = overlay.range(&operator, &key(0), &key(100), direction, limit).unwrap();
+            rows.iter().map(|(key, _)| u32::from(key[3])).collect::<Vec<_>>()
+        };
+        assert_eq!(scan(Direction::Ascending, 2), [90, 91]);
+        assert_eq!(scan(Direction::Descending, usize::MAX), (90..100).rev().collect::<Vec<_>>());
     }
 
     #[test]

@@ -50,14 +50,14 @@ pub struct Timers {
     wall: Earliest,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Earliest {
     /// Not looked up yet.
     Unknown,
     /// There is none.
     Never,
-    /// No timer is due before.
-    At(Time),
+    /// No timer is due before, nor has a row before this: those that fired stand there, and need not be passed over again.
+    At(Time, Vec<u8>),
 }
 
 impl Clocks {
@@ -90,13 +90,14 @@ impl Timers {
     /// Sets a timer; the same once more changes nothing. It fires when its clock has come to `time`: at the next event at the
     /// earliest, before that event is stepped.
     pub fn set(&mut self, state: &mut dyn KeyedState, clock: Clock, time: Time, operator: &OperatorName, key: &[u8]) {
-        state.put(&self.owner, &row_of(clock, time, operator, key), Some(Bytes::new()));
+        let row = row_of(clock, time, operator, key);
+        state.put(&self.owner, &row, Some(Bytes::new()));
         let earliest = self.earliest(clock);
-        *earliest = match *earliest {
-            Earliest::Unknown => Earliest::Unknown,
-            Earliest::Never => Earliest::At(time),
-            Earliest::At(known) => Earliest::At(known.min(time)),
-        };
+        match earliest {
+            Earliest::Never => *earliest = Earliest::At(time, row),
+            Earliest::At(_, known) if row < *known => *earliest = Earliest::At(time, row),
+            Earliest::Unknown | Earliest::At(..) => {}
+        }
     }
 
     /// Takes a timer back that was set for this time.
@@ -138,19 +139,28 @@ impl Timers {
     }
 
     fn due(&mut self, state: &mut dyn KeyedState, clock: Clock, now: Time) -> Result<Option<Timer>, StepError> {
-        match *self.earliest(clock) {
+        match self.earliest(clock) {
             Earliest::Never => return Ok(None),
-            Earliest::At(time) if time > now => return Ok(None),
-            Earliest::At(_) | Earliest::Unknown => {}
+            Earliest::At(time, _) if *time > now => return Ok(None),
+            Earliest::At(..) | Earliest::Unknown => {}
         }
         Ok(self.first(state, clock)?.filter(|timer| timer.time <= now))
     }
 
     fn first(&mut self, state: &mut dyn KeyedState, clock: Clock) -> Result<Option<Timer>, StepError> {
-        let rows = state.scan(&self.owner, &[tag(clock)], &[tag(clock) + 1], 1)?;
-        let timer = rows.into_iter().next().map(|(row, _)| timer_of(clock, row)).transpose()?;
-        *self.earliest(clock) = timer.as_ref().map_or(Earliest::Never, |timer| Earliest::At(timer.time));
-        Ok(timer)
+        let from = match self.earliest(clock) {
+            Earliest::At(_, row) => std::mem::take(row),
+            Earliest::Unknown | Earliest::Never => vec![tag(clock)],
+        };
+        // Until it is known again: a read may fail.
+        *self.earliest(clock) = Earliest::Unknown;
+        let Some((row, _)) = state.scan(&self.owner, &from, &[tag(clock) + 1], 1)?.into_iter().next() else {
+            *self.earliest(clock) = Earliest::Never;
+            return Ok(None);
+        };
+        let timer = timer_of(clock, row.clone())?;
+        *self.earliest(clock) = Earliest::At(timer.time, row.to_vec());
+        Ok(Some(timer))
     }
 
     fn earliest(&mut self, clock: Clock) -> &mut Earliest {
@@ -218,5 +228,21 @@ mod tests {
         assert_eq!(timers.take_due(state, &clocks).unwrap(), None);
         assert_eq!(timers.next(state, Clock::Wall).unwrap(), Some(at(50)));
         assert_eq!(timers.next(state, Clock::Event).unwrap(), None);
+    }
+
+    #[test]
+    fn a_timer_set_before_those_that_are_left_fires_first() {
+        let mut world = World::default();
+        let mut timers = Timers::default();
+        let operator = OperatorName::new("window").unwrap();
+        let state = &mut world.state;
+        ["k", "m"].iter().for_each(|key| timers.set(state, Clock::Event, at(30), &operator, key.as_bytes()));
+        let clocks = Clocks { event: at(30), wall: at(0) };
+        let mut fired = vec![timers.take_due(state, &clocks).unwrap().unwrap().key];
+        timers.set(state, Clock::Event, at(30), &operator, b"a");
+        while let Some(timer) = timers.take_due(state, &clocks).unwrap() {
+            fired.push(timer.key);
+        }
+        assert_eq!(fired, ["k", "a", "m"]);
     }
 }

@@ -247,6 +247,16 @@ impl Operator {
         }
     }
 
+    /// Whether what it keeps of a key is one row, that of the key's [`crate::rows::prefix_of`].
+    #[must_use]
+    pub fn has_one_row_per_key(&self) -> bool {
+        match self {
+            Self::Aggregate(aggregate) => aggregate.options.window.is_none(),
+            Self::Table(_) => true,
+            _ => false,
+        }
+    }
+
     /// A row of its state as readers of its view see it; `None` for what is no result of its own.
     ///
     /// # Errors

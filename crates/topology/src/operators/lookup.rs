@@ -292,7 +292,7 @@ mod tests {
         let failed = || Some(Answer::Failed("503 three times".to_owned()));
         check(error, r#"{"id":7}"#, failed(), Err("RR0341 in customer: 503 three times"));
         check(OnFailure::Null, r#"{"id":7}"#, failed(), Ok(r#"{"id":7,"customer":null}"#));
-        let refused = "RR0302 in customer: the data is not valid JSON: expected a value at byte 0";
+        let refused = "RR0302 in customer: the data is not valid JSON: expected a JSON value at byte 0";
         check(error, r#"{"id":7}"#, json("<html>"), Err(refused));
     }
 

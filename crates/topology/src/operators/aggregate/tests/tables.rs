@@ -197,7 +197,8 @@ fn results_come_at_most_every_so_often() {
             (9, "a", r#"{"n":4}"#, &[]),
             // What waited comes before the event that lets time go on.
             (10, "a", r#"{"n":8}"#, &[r#"a 0..100 {"n":3,"sum":7}"#]),
-            (98, "a", r#"{"n":16}"#, &[r#"a 0..100 {"n":4,"sum":15}"#]),
+            // It was due at 20, and counts from there, though nobody looked at the clock before now.
+            (98, "a", r#"{"n":16}"#, &[r#"a 0..100 {"n":4,"sum":15}"#, r#"a 0..100 {"n":5,"sum":31}"#]),
             (99, "a", r#"{"n":32}"#, &[]),
             // The window closes and yet its last result waits.
             (100, "b", r#"{"n":2}"#, &[r#"b 100..200 {"n":1,"sum":2}"#]),
@@ -223,9 +224,9 @@ fn results_without_windows_can_be_bounded_too() {
             (13, "a", r#"{"n":8}"#, &[]),
         ],
     );
-    // That of a came when the wall clock said 12, so the next comes at 22.
-    assert_eq!(world.wait_until(&operator, 21), [r#"b {"n":2,"sum":4}"#]);
-    assert_eq!(world.wait_until(&operator, 22), [r#"a {"n":3,"sum":11}"#]);
+    // That of a was due at 10, though it came at 12, so the next comes at 20.
+    assert_eq!(world.wait_until(&operator, 19), [r#"b {"n":2,"sum":4}"#]);
+    assert_eq!(world.wait_until(&operator, 20), [r#"a {"n":3,"sum":11}"#]);
     assert_eq!(world.wait_until(&operator, 99), Vec::<String>::new());
     assert_eq!(world.rows(), 2);
 }

@@ -1,6 +1,7 @@
 //! What must hold for any topology, however it was declared. Each finding names its place as a path of the app file.
 
 mod aggregate;
+mod cycle;
 mod joins;
 mod pipeline;
 
@@ -19,6 +20,7 @@ pub(crate) fn check(topology: &Topology) -> Vec<TopologyError> {
     findings.accepted_types();
     topology.models.values().for_each(|model| findings.model(model));
     topology.pipelines.values().for_each(|pipeline| findings.pipeline(pipeline));
+    findings.cycles();
     findings.errors
 }
 

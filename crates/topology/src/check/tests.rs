@@ -403,3 +403,22 @@ fn a_copartitioned_model_is_looked_up_where_its_entities_are() {
         None,
     );
 }
+
+#[test]
+fn pipelines_do_not_feed_each_other_in_a_circle() {
+    let app = |last: &str| {
+        let builder = Topology::builder("test").topic("a", |topic| topic);
+        let builder = builder.pipeline("one", |pipeline| pipeline.from("a").to("b"));
+        let builder = builder.pipeline("two", |pipeline| pipeline.from("b").to("c"));
+        builder.pipeline("three", |pipeline| pipeline.from("c").filter("true").to(last))
+    };
+    assert!(app("d").build().is_ok());
+    let found: Vec<String> = app("a").build().unwrap_err().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "pipelines.one.from: the pipelines one -> two -> three -> one feed each other in a circle, so an event would go round \
+             without end; let one of them write a topic that the others do not read"
+        ]
+    );
+}

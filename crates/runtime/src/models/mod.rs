@@ -20,9 +20,8 @@ pub use lookup::Lookup;
 pub use store::{Frontier, ModelStore};
 
 use riverrun_event::{OperatorName, TopicName};
-use riverrun_topology::operators::join::Join;
 use riverrun_topology::operators::snapshot::SnapshotModel;
-use riverrun_topology::{Expression, Model, Operator, Pipeline, Placement, Topology};
+use riverrun_topology::{Expression, Model, Pipeline, Placement, Topology};
 
 /// Whether all versions of an entity come from one partition: the one its key is placed on. Then one partition answers a
 /// lookup; otherwise all are asked and the newest version counts.
@@ -61,12 +60,8 @@ pub fn look_ups(pipeline: &Pipeline) -> impl Iterator<Item = &SnapshotModel> {
 
 /// The same, each with its step.
 pub fn look_ups_by_step(pipeline: &Pipeline) -> impl Iterator<Item = (&OperatorName, &SnapshotModel)> {
-    let models = pipeline.all_steps().into_iter().filter_map(|step| match &step.operator {
-        Operator::Snapshot(snapshot) => Some((&step.name, snapshot.models.as_slice())),
-        Operator::Join(Join::Model(join)) => Some((&step.name, std::slice::from_ref(&join.entry))),
-        _ => None,
-    });
-    models.flat_map(|(name, models)| models.iter().map(move |entry| (name, entry)))
+    let steps = pipeline.all_steps().into_iter();
+    steps.flat_map(|step| step.operator.looked_up().into_iter().map(move |entry| (&step.name, entry)))
 }
 
 /// Whether an expression gives the key events of the topic have.

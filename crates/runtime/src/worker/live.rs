@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use riverrun_event::{ModelName, Position, Time, TopicPartition};
+use riverrun_event::{ModelName, Time, TopicPartition};
 use riverrun_log::{Assigned, InputRange, Log, Order, TaskCommit};
 use riverrun_topology::Topology;
 use riverrun_topology::operators::lookup::Question;
@@ -211,16 +211,15 @@ impl Live {
 
     /// Forgets the calls of the events that are behind the task.
     fn forget_calls(task: &mut SteppingTask) {
-        let is_behind = |position: &Position| {
-            let input = TopicPartition::new(position.topic.clone(), position.partition);
-            task.positions.get(&input).is_some_and(|next| position.offset < *next)
-        };
-        let behind: HashSet<String> =
-            task.looked_at.keys().filter(|position| is_behind(position)).map(ToString::to_string).collect();
         let positions = &task.positions;
+        let mut behind = HashSet::new();
         task.looked_at.retain(|position, _| {
             let input = TopicPartition::new(position.topic.clone(), position.partition);
-            positions.get(&input).is_none_or(|next| position.offset >= *next)
+            let waits = positions.get(&input).is_none_or(|next| position.offset >= *next);
+            if !waits {
+                behind.insert(position.to_string());
+            }
+            waits
         });
         task.calls.forget(&behind);
     }

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use riverrun_event::TopicName;
-
 use crate::operators::Operator;
 use crate::operators::join::{Join, JoinType, StreamJoin};
 use crate::operators::monitor::{Condition, Monitor};
 use crate::operators::snapshot::SnapshotModel;
-use crate::sink::Sink;
 
 use super::{Findings, listed};
 
 impl Findings<'_> {
-    /// Checks a step of its kind, which stands at `place` of a pipeline that reads `inputs`.
-    pub(super) fn joining(&mut self, place: &str, operator: &Operator, inputs: &[&TopicName]) {
+    /// Checks a step of its kind, which stands at `place`.
+    pub(super) fn joining(&mut self, place: &str, operator: &Operator) {
         let place = format!("{place}.{}", operator.verb());
         match operator {
             Operator::Deduplicate(deduplicate) => {
@@ -29,9 +26,6 @@ impl Findings<'_> {
             }
             Operator::Monitor(monitor) => self.monitor(&place, monitor),
             _ => {}
-        }
-        for topic in operator.late().into_iter().flat_map(Sink::topics) {
-            self.late_topic(&format!("{place}.late"), topic, inputs);
         }
     }
 
@@ -86,16 +80,6 @@ impl Findings<'_> {
     fn time(&mut self, place: &str, time: Duration) {
         if time.is_zero() {
             self.refuse(place.to_owned(), "a time of no length holds no events; give it one such as 10m");
-        }
-    }
-
-    /// A topic that late events go to.
-    fn late_topic(&mut self, place: &str, topic: &TopicName, inputs: &[&TopicName]) {
-        if inputs.contains(&topic) {
-            let message = format!("{topic} is also an input; the pipeline would feed itself without end");
-            self.refuse(place.to_owned(), message);
-        } else {
-            self.known_topic(place, topic);
         }
     }
 }

@@ -79,7 +79,7 @@ impl Findings<'_> {
     fn step<'p>(&mut self, walk: &mut Walk<'p>, place: &str, step: &'p Step, arriving: Arriving) -> Arriving {
         match &step.operator {
             Operator::Snapshot(snapshot) => self.snapshot(place, snapshot),
-            Operator::Aggregate(aggregate) => self.aggregate(place, aggregate, &walk.inputs),
+            Operator::Aggregate(aggregate) => self.aggregate(place, aggregate),
             Operator::Transform(transform) => self.transform(walk, transform),
             Operator::Lookup(lookup) => self.lookup(walk, place, lookup),
             Operator::Repartition(repartition) => self.repartition(walk, place, step, repartition),
@@ -89,9 +89,12 @@ impl Findings<'_> {
                 let first = arriving.merging(self.topology, &merge.from);
                 return arriving.and(self.steps(walk, &format!("{place}.merge"), &merge.steps, first));
             }
-            operator => self.joining(place, operator, &walk.inputs),
+            operator => self.joining(place, operator),
         }
         let place = format!("{place}.{}", step.operator.verb());
+        for topic in step.operator.late().into_iter().flat_map(Sink::topics) {
+            self.written(walk, &format!("{place}.late"), topic);
+        }
         if step.operator.is_keyed() {
             self.keyed(walk, &place, &step.operator, &arriving);
         }
@@ -231,12 +234,17 @@ impl Findings<'_> {
             self.refuse(place.clone(), "a route needs at least one topic");
         }
         for topic in sink.topics() {
-            if walk.inputs.contains(&topic) {
-                let message = format!("{topic} is also an input; the pipeline would feed itself without end");
-                self.refuse(place.clone(), message);
-            } else {
-                self.known_topic(&place, topic);
-            }
+            self.written(walk, &place, topic);
+        }
+    }
+
+    /// A topic that events leave for.
+    fn written(&mut self, walk: &Walk<'_>, place: &str, topic: &TopicName) {
+        if walk.inputs.contains(&topic) {
+            let message = format!("{topic} is also an input; the pipeline would feed itself without end");
+            self.refuse(place.to_owned(), message);
+        } else {
+            self.known_topic(place, topic);
         }
     }
 }

@@ -4,14 +4,16 @@
 //! that other work goes on. What a commit used is taken into its order record; a replay finds it there.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use riverrun_event::{OperatorName, Time};
 use riverrun_log::CallAnswer;
-use riverrun_topology::Answers;
-use riverrun_topology::operators::lookup::{Answer, AskError, Calling, Question};
+use riverrun_topology::operators::lookup::{Answer, Answered, Ask, AskError, Calling, Question};
+use riverrun_topology::{Answers, panic_message};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -117,7 +119,7 @@ impl Calls {
     /// Takes over the answers that have come.
     pub(crate) fn collect(&mut self) {
         while let Some(joined) = self.under_way.try_join_next() {
-            // A function that panics answers nothing; its call is made anew when the task starts again.
+            // Panics of the function are answers; a call that was aborted goes away with its task.
             let Ok((call, answer)) = joined else { continue };
             if let Some(under_way) = self.counts.get_mut(&call.question.operator) {
                 *under_way = under_way.saturating_sub(1);
@@ -201,7 +203,7 @@ pub(crate) async fn ask(calling: &Calling, request: Bytes) -> Answer {
     let Some(function) = &calling.function else { return Answer::Failed("nobody was registered to ask".to_owned()) };
     let mut backoff = BACKOFF_FIRST;
     for attempt in 1..=calling.attempts.max(1) {
-        let message = match tokio::time::timeout(calling.timeout, function.ask(request.clone())).await {
+        let message = match tokio::time::timeout(calling.timeout, ask_once(function, request.clone())).await {
             Ok(Ok(json)) => return Answer::Json(json),
             Ok(Err(AskError::Refused(message))) => return Answer::Failed(message),
             Ok(Err(AskError::Retry(message))) => message,
@@ -215,4 +217,13 @@ pub(crate) async fn ask(calling: &Calling, request: Bytes) -> Answer {
         backoff = (backoff * 2).min(BACKOFF_MAX);
     }
     Answer::Failed("it was never tried".to_owned())
+}
+
+/// Asks once. A function that panics would do so again, so it has failed for good.
+async fn ask_once(function: &Arc<dyn Ask>, request: Bytes) -> Answered {
+    let asking = AssertUnwindSafe(async { function.ask(request).await });
+    asking
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| Err(AskError::Refused(format!("the function panicked: {}", panic_message(&*panic)))))
 }

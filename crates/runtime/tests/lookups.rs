@@ -35,6 +35,7 @@ impl Ask for Service {
             under_way.fetch_sub(1, Ordering::SeqCst);
             match &request[..] {
                 b"bad" => Err(AskError::Refused("404 of its own".to_owned())),
+                b"broken" => panic!("no such branch"),
                 b"flaky" => Err(AskError::Retry("503".to_owned())),
                 _ => Ok(format!("{{\"name\":\"{}\"}}", String::from_utf8_lossy(&request)).into()),
             }
@@ -133,6 +134,18 @@ fn what_is_not_answered_goes_the_declared_way() {
     // The failure is kept, too: the replay finds it without asking.
     assert_eq!((service.asked.load(Ordering::SeqCst), replay(&world, false)), (5, None));
     assert_eq!((data(&world, "again"), service.asked.load(Ordering::SeqCst)), (data(&world, "out"), 5));
+}
+
+#[test]
+fn a_function_that_panics_fails_its_event_only() {
+    let service = Arc::new(Service::default());
+    let world = world(Calling { concurrency: 1, ..calling() }, &service, OnError::DeadLetter);
+    publish(&world, &["ada", "broken", "broken", "bob"]);
+    world.run(1);
+    assert_eq!((data(&world, "out").len(), service.asked.load(Ordering::SeqCst)), (2, 4));
+    for letter in world.read("_dead-letters.p") {
+        assert_eq!(letter.event.attributes.get("rrerror"), Some("the function panicked: no such branch"));
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub mod view;
 pub mod window;
 
 mod check;
+mod panics;
 mod placement;
 
 pub use builder::TopologyBuilder;
@@ -39,6 +40,7 @@ pub use model::{Model, Placement};
 pub use operators::Operator;
 pub use operators::repartition::{Partitioner, Partitioning};
 pub use operators::transform::{Transform, TransformError, Transformer, TransformerState, TransformerTimer};
+pub use panics::panic_message;
 pub use pipeline::{OnError, Pipeline, Step};
 pub use sink::{Route, Sink};
 pub use stages::{MeetingTopic, Stage};

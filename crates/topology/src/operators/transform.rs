@@ -29,7 +29,6 @@
 //! # Ok::<(), TransformError>(())
 //! ```
 
-use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -39,6 +38,7 @@ use riverrun_event::{Event, Key, OperatorName, Time};
 
 use crate::context::{Flow, StepContext, StepError};
 use crate::draft::Draft;
+use crate::panics::panic_message;
 use crate::rows::unreadable;
 use crate::timers::{Clock, Timer};
 
@@ -211,7 +211,11 @@ impl Transform {
             Ok(Ok(())) => Ok(outputs),
             Ok(Err(TransformError::Event(message))) => Err(event_error("RR0306", name, message)),
             Ok(Err(TransformError::State(error))) => Err(error),
-            Err(panic) => Err(event_error("RR0307", name, self.panicked(&*panic))),
+            Err(panic) => {
+                let message =
+                    format!("the transformer {:?} panicked: {}", self.transformer_name, panic_message(&*panic));
+                Err(event_error("RR0307", name, message))
+            }
         }
     }
 
@@ -221,11 +225,6 @@ impl Transform {
             return Ok(None);
         }
         key_of(name, draft, &format!("the transformer {:?}", self.transformer_name)).map(Some)
-    }
-
-    fn panicked(&self, panic: &(dyn Any + Send)) -> String {
-        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        format!("the transformer {:?} panicked: {}", self.transformer_name, text.unwrap_or("without a message"))
     }
 }
 

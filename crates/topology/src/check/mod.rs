@@ -4,6 +4,7 @@ mod aggregate;
 mod cycle;
 mod joins;
 mod pipeline;
+mod uses;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ pub(crate) fn check(topology: &Topology) -> Vec<TopologyError> {
     topology.models.values().for_each(|model| findings.model(model));
     topology.pipelines.values().for_each(|pipeline| findings.pipeline(pipeline));
     findings.cycles();
+    findings.uses();
     findings.errors
 }
 

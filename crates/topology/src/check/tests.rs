@@ -1,12 +1,14 @@
 //! Topologies that cannot run, and what is said about each.
 
+use std::time::Duration;
+
 use riverrun_event::{Event, OperatorName, TopicName};
 
 use crate::builder::{ModelBuilder, PipelineBuilder, TopicBuilder};
 use crate::operators::Operator;
 use crate::operators::transform::{Transform, TransformError, Transformer, TransformerState};
 use crate::topic::TypePattern;
-use crate::{Expression, Pipeline, Sink, Step, Topic, Topology, Window};
+use crate::{Compact, Expression, Pipeline, Sink, Step, Topic, Topology, Window};
 
 /// A topology in order, changed so that it is not.
 #[track_caller]
@@ -420,5 +422,37 @@ fn pipelines_do_not_feed_each_other_in_a_circle() {
             "pipelines.one.from: the pipelines one -> two -> three -> one feed each other in a circle, so an event would go round \
              without end; let one of them write a topic that the others do not read"
         ]
+    );
+}
+
+/// What is found about a topic that one pipeline counts and another keeps as a table.
+#[track_caller]
+fn check_uses(declare: impl FnOnce(TopicBuilder<'_>) -> TopicBuilder<'_>, expected: &[&str]) {
+    let topology = Topology::builder("test")
+        .topic("orders", declare)
+        .pipeline("counts", |pipeline| pipeline.from("orders").filter("true").count(|counted| counted).to("counted"))
+        .pipeline("newest", |pipeline| pipeline.from("orders").table("newest").count(|counted| counted).to("passed"))
+        .build();
+    let found: Vec<String> = topology.err().unwrap_or_default().iter().map(ToString::to_string).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_topic_suits_all_that_reads_it() {
+    check_uses(|topic| topic, &[]);
+    check_uses(
+        |topic| topic.compact(Compact::default()),
+        &[
+            "topics.orders.compact: the step count-1 of the pipeline counts needs every event of orders, and a compacted topic keeps only \
+             the newest of each key; take `compact` away, or let a pipeline write the events to a topic of their own for one of the two",
+        ],
+    );
+    check_uses(
+        |topic| topic.retention_age(Duration::from_secs(60)),
+        &[
+            "topics.orders.retention: the step table-1 of the pipeline newest reads orders as a table, which needs the newest event of \
+             each key for ever, while the step count-1 of the pipeline counts reads it as a stream that lets go of old events; take \
+             `retention` away, or let a pipeline write the table to a compacted topic of its own",
+        ],
     );
 }

@@ -241,6 +241,7 @@ fn settings(parts: Parts, source: &Source) -> Settings {
         data_dir: folder(source.path()).join(data_dir).components().collect(),
         durability: parts.durability,
         compression: parts.compression,
+        cache_bytes: parts.cache_bytes.unwrap_or(Settings::CACHE_BYTES_DEFAULT),
         listen: parts.listen.map_or(Settings::LISTEN_DEFAULT, |listen| listen.value),
         limits: parts.limits,
         tokens: parts.tokens,

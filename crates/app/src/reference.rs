@@ -48,7 +48,7 @@ the app file itself includes. Hidden names, the app file itself and the files of
 ## Environments
 
 `riverrun --env prod run` (or RIVERRUN_ENV=prod) lays `riverrun.prod.yaml` over `riverrun.yaml`; for `-f shop.yaml` it is
-`shop.prod.yaml`. Such a file may hold `log`, `data_dir`, `durability`, `compression`, `listen`, `limits` and `access`, so an app does the
+`shop.prod.yaml`. Such a file may hold `log`, `data_dir`, `durability`, `compression`, `cache`, `listen`, `limits` and `access`, so an app does the
 same wherever it runs:
 
 ```yaml

@@ -21,6 +21,8 @@ pub struct Settings {
     pub durability: Durability,
     /// How the local log compresses records.
     pub compression: Compression,
+    /// Bytes of memory for what the local log and its store have read from disk.
+    pub cache_bytes: u64,
     /// Where HTTP is served.
     pub listen: SocketAddr,
     /// Limits at the doors.
@@ -103,6 +105,8 @@ impl Settings {
     pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
     /// Where data is kept when the app file does not say.
     pub const DATA_DIR_DEFAULT: &'static str = "./data";
+    /// The cache when the app file does not say.
+    pub const CACHE_BYTES_DEFAULT: u64 = 32 * 1024 * 1024;
 
     /// The defaults of an app file, with the data kept in `data_dir`.
     #[must_use]
@@ -112,6 +116,7 @@ impl Settings {
             data_dir: data_dir.into(),
             durability: Durability::default(),
             compression: Compression::default(),
+            cache_bytes: Self::CACHE_BYTES_DEFAULT,
             listen: Self::LISTEN_DEFAULT,
             limits: Limits::default(),
             tokens: Vec::new(),
@@ -130,6 +135,7 @@ impl fmt::Debug for Settings {
             None => written.field("data_dir", &self.data_dir),
         };
         written.field("durability", &self.durability).field("compression", &self.compression);
+        written.field("cache_bytes", &self.cache_bytes);
         match self.substituted.get("listen") {
             Some(source) => written.field("listen", source),
             None => written.field("listen", &self.listen),

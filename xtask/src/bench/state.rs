@@ -12,6 +12,7 @@ use crate::Failure;
 const APP: &str = "\
 app: bench
 data_dir: ./data
+cache: 32MiB
 topics:
   flights: { partitions: 4, key: id }
 pipelines:
@@ -22,7 +23,7 @@ pipelines:
     to: counted
 ";
 
-/// What the store keeps of blocks and values, in MB: `Tuning::default()` of crates/store; no setting changes it.
+/// The `cache` of the app, in MB.
 const CACHE_MB: f64 = 33.554_432;
 
 /// What was measured.

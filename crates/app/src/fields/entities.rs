@@ -46,6 +46,14 @@ pub(crate) static APP: Section = Section {
             "compression: none",
         ),
         field(
+            "cache",
+            Takes::Size,
+            "`32MiB`",
+            "Memory for what was read from disk, events and state alike, from 1MiB to 1TiB. More pays off where views or tables are read \
+             that do not fit.",
+            "cache: 256MiB",
+        ),
+        field(
             "listen",
             Takes::Text("address:port"),
             "`127.0.0.1:8080`",

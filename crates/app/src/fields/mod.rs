@@ -74,8 +74,8 @@ pub(crate) const VERB: &str = "-";
 /// The fields of the app file that an included file may have: what the app does.
 pub(crate) const INCLUDABLE: [&str; 4] = ["topics", "models", "pipelines", "fragments"];
 /// The fields of the app file that the file of an environment may have: where and how it runs.
-pub(crate) const OVERLAYABLE: [&str; 7] =
-    ["log", "data_dir", "durability", "compression", "listen", "limits", "access"];
+pub(crate) const OVERLAYABLE: [&str; 8] =
+    ["log", "data_dir", "durability", "compression", "cache", "listen", "limits", "access"];
 
 /// Every section, in the order of the reference.
 pub(crate) static SECTIONS: &[&Section] = &[

@@ -25,6 +25,7 @@ pub(crate) struct Parts {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) durability: Durability,
     pub(crate) compression: Compression,
+    pub(crate) cache_bytes: Option<u64>,
     pub(crate) listen: Option<At<SocketAddr>>,
     pub(crate) limits: Limits,
     pub(crate) tokens: Vec<Token>,
@@ -50,6 +51,7 @@ pub(crate) fn app(reader: &mut Reader<'_>, node: &Node) -> Option<Parts> {
     let data_dir = fields.get("data_dir").and_then(|node| reader.data_dir(node));
     let durability = fields.get("durability").and_then(|node| reader.durability(node)).unwrap_or_default();
     let compression = fields.get("compression").and_then(|node| reader.compression(node)).unwrap_or_default();
+    let cache_bytes = fields.get("cache").and_then(|node| reader.cache(node));
     let listen = fields.get("listen").and_then(|node| reader.listen(node));
     let limits = fields.entry("limits").map(|entry| reader.limits(&entry.node, entry.name_span)).unwrap_or_default();
     let access = fields.entry("access").map(|entry| reader.access(&entry.node, entry.name_span));
@@ -66,6 +68,7 @@ pub(crate) fn app(reader: &mut Reader<'_>, node: &Node) -> Option<Parts> {
         data_dir,
         durability,
         compression,
+        cache_bytes,
         listen,
         limits,
         tokens,

@@ -41,6 +41,9 @@ impl Defaults {
 /// Syncs more often than this would be one per commit; more rarely, more would be lost than anyone means to.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// Below this every read would go to disk; above it a typing mistake is likelier than such a machine.
+const CACHE_BYTES_MIN: u64 = 1 << 20;
+const CACHE_BYTES_MAX: u64 = 1 << 40;
 /// Most bytes, events or levels a limit may be set to; a typing mistake should not switch a limit off.
 const BODY_BYTES_MAX: u64 = 1 << 30;
 
@@ -97,6 +100,11 @@ impl Reader<'_> {
             "none" => Ok(Compression::None),
             _ => Err("unknown".to_owned()),
         })
+    }
+
+    pub(super) fn cache(&mut self, node: &Node) -> Option<u64> {
+        let expected = "a size from 1MiB to 1TiB, such as 256MiB";
+        self.parsed(node, expected, |text| within(unit::size(text)?, CACHE_BYTES_MIN, CACHE_BYTES_MAX))
     }
 
     pub(super) fn data_dir(&mut self, node: &Node) -> Option<PathBuf> {

@@ -39,6 +39,7 @@ pub(super) const EVERY_FIELD: &str = r#"
 app: shop
 log: ${env:SHOP_LOG:-local}
 data_dir: /var/lib/shop
+cache: 64MiB
 listen: 127.0.0.1:${env:PORT}
 topics:
   orders: { partitions: 8, key: data.customer, id: data.id, time: data.at, accept: [order.*, cart.paid], retention: { age: 7d, size: 10GiB } }
@@ -67,6 +68,7 @@ fn every_field_is_taken() {
     let app = load(EVERY_FIELD).unwrap_or_else(|all| panic!("{all}"));
     assert!(app.warnings.is_empty(), "{}", app.warnings);
     assert_eq!(app.settings.listen.port(), 9000);
+    assert_eq!(app.settings.cache_bytes, 64 << 20);
     assert_eq!(app.settings.limits.body_bytes_max, 4 << 20);
     assert_eq!((app.settings.limits.time_ahead_seconds_max, app.settings.limits.deduplication_days), (300, 14));
     assert_eq!(app.settings.tokens[0].secret.reveal(), "swordfish");

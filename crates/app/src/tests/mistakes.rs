@@ -55,6 +55,7 @@ fn names_keep_to_the_alphabet() {
 #[test]
 fn values_fit_their_fields() {
     check("app: a\ndurability: never", &["2:13 RR0008 `never` => `commit`"]);
+    check("app: a\ncache: 10KiB", &["2:8 RR0008 from 1MiB to 1TiB"]);
     check("app: a\ndurability: 2m", &["2:13 RR0008 from 1ms to 1m"]);
     check("app: a\ncompression: zstd", &["2:14 RR0008 `zstd` => `lz4` or `none`"]);
     check("app: a\ntopics: { t: { partitions: 0 } }", &["2:28 RR0008 1 to 1024"]);

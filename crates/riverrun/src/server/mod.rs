@@ -25,7 +25,7 @@ use riverrun_event::{PipelineName, Position};
 use riverrun_ingest::accept::IdentityError;
 use riverrun_ingest::{Acceptor, Access, Consumers, Doors, Grant, Guarded, Token};
 use riverrun_log::{Health, Log, Observe};
-use riverrun_log_local::{Compression, LocalLog, Loss, OpenError, Options, Syncing};
+use riverrun_log_local::{Compression, LocalLog, Loss, OpenError, Options, Syncing, Tuning};
 use riverrun_runtime::{Runtime, RuntimeOptions, StartError, WallClock};
 use riverrun_topology::Topology;
 use tokio::net::TcpListener;
@@ -302,6 +302,7 @@ async fn open_log(
             riverrun_app::Compression::Lz4 => Compression::Lz4,
             riverrun_app::Compression::None => Compression::None,
         },
+        tuning: Tuning { cache_bytes: settings.cache_bytes, ..Tuning::default() },
         ..Options::default()
     };
     let path = data_dir.to_owned();

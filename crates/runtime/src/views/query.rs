@@ -92,12 +92,13 @@ impl View {
     /// # Errors
     /// [`ViewError::NotReady`] before the tasks have started; the other errors when state cannot be read.
     pub fn read(&self, query: &ViewQuery) -> Result<ViewPage, ViewError> {
-        let tasks = self.tasks_of(query)?;
-        if let ([task], Keys::One(key), None) = (tasks.as_slice(), &query.keys, &query.after)
-            && self.reading.has_one_row_per_key()
+        if let (Keys::One(key), None) = (&query.keys, &query.after)
+            && self.has_one_row_per_key()
         {
-            return self.only_row(task.as_ref(), key);
+            let entry = |row| ViewEntry { place: prefix_of(key).into(), row };
+            return Ok(ViewPage { entries: self.only_row(key)?.map(entry).into_iter().collect(), next: None });
         }
+        let tasks = self.tasks_of(query)?;
         let (mut from, to) = query.bounds();
         let mut page = ViewPage { entries: Vec::new(), next: None };
         while from < to {
@@ -118,17 +119,18 @@ impl View {
         Ok(page)
     }
 
+    /// Whether a key has one row at most, in a task that is known.
+    fn has_one_row_per_key(&self) -> bool {
+        self.placed_by_key && self.reading.has_one_row_per_key()
+    }
+
     /// The row of a key that has one at most: looked up, which costs less than a scan.
-    fn only_row(&self, task: &dyn StateRead, key: &[u8]) -> Result<ViewPage, ViewError> {
+    fn only_row(&self, key: &[u8]) -> Result<Option<ViewRow>, ViewError> {
         let place = prefix_of(key);
-        let entries = match task.get(&self.operator, &place)? {
-            Some(value) => {
-                let row = self.reading.view_row(&place, &value)?;
-                row.map(|row| ViewEntry { place: place.into(), row }).into_iter().collect()
-            }
-            None => Vec::new(),
-        };
-        Ok(ViewPage { entries, next: None })
+        match self.task_of(key)?.get(&self.operator, &place)? {
+            Some(value) => Ok(self.reading.view_row(&place, &value)?),
+            None => Ok(None),
+        }
     }
 
     /// The row of a key; that of the newest window where the view has windows.
@@ -136,18 +138,24 @@ impl View {
     /// # Errors
     /// As [`Self::read`].
     pub fn get(&self, key: &[u8]) -> Result<Option<ViewRow>, ViewError> {
+        if self.has_one_row_per_key() {
+            return self.only_row(key);
+        }
         let page = self.read(&ViewQuery::of(Keys::One(key.to_vec()), usize::MAX))?;
         Ok(page.entries.into_iter().next_back().map(|entry| entry.row))
     }
 
     fn tasks_of(&self, query: &ViewQuery) -> Result<Vec<Arc<dyn StateRead>>, ViewError> {
         match &query.keys {
-            Keys::One(key) if self.placed_by_key => {
-                let count = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
-                Ok(vec![self.task(partition_of_key(key, count).0 as usize)?])
-            }
+            Keys::One(key) if self.placed_by_key => Ok(vec![self.task_of(key)?]),
             _ => (0..self.tasks.len()).map(|task| self.task(task)).collect(),
         }
+    }
+
+    /// The task that holds a key, where keys have one.
+    fn task_of(&self, key: &[u8]) -> Result<Arc<dyn StateRead>, ViewError> {
+        let count = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
+        self.task(partition_of_key(key, count).0 as usize)
     }
 
     /// Rows of all tasks from a place on, merged, as far as every task has said what it holds.

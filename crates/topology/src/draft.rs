@@ -155,6 +155,12 @@ impl Draft {
         self.document = None;
     }
 
+    /// Puts a document in the place of the data that the event had.
+    pub(crate) fn replace_document(&mut self, document: Document) {
+        self.replace_data(document.render());
+        self.document = Some(document);
+    }
+
     /// The document, if it was asked for before.
     pub(crate) fn opened(&self) -> Option<&Document> {
         self.document.as_ref()

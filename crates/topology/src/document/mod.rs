@@ -8,11 +8,13 @@
 //! by what they mean, not by how they are escaped. Paths do not lead into arrays.
 
 mod checked;
+mod members;
 mod name;
 mod node;
 mod parts;
 mod path;
 mod text;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -22,9 +24,11 @@ use bytes::Bytes;
 pub use checked::Json;
 pub use path::{Path, PathError};
 
+pub(crate) use name::Name;
 pub(crate) use node::Span;
 pub(crate) use parts::{elements, members};
 pub(crate) use text::{unescape, write_string};
+pub(crate) use writer::ObjectWriter;
 
 use crate::json::{DEPTH_MAX, JsonError, Scanner, utf8};
 
@@ -153,12 +157,18 @@ impl Document {
 
     fn set_checked(&mut self, path: &Path, json: &[u8]) -> Result<(), DocumentError> {
         self.refuse_other_parents(path)?;
-        let Some((parents, name)) = path.split() else { return Ok(()) };
         let value = Node::Raw(self.sources.write(|written| written.extend_from_slice(json)));
+        self.attach(path, value);
+        Ok(())
+    }
+
+    /// Puts a value at a place whose parents are objects or not there yet.
+    fn attach(&mut self, path: &Path, value: Node) {
+        let Some((parents, name)) = path.split() else { return };
         self.changed = true;
         let mut node = &mut self.root;
         for segment in parents {
-            let Some(object) = node.open(&self.sources) else { return Ok(()) };
+            let Some(object) = node.open(&self.sources) else { return };
             let known = object.member_to_change(segment, &self.sources).is_some();
             let next = if known {
                 object.member(segment, &self.sources)
@@ -166,7 +176,7 @@ impl Document {
                 let empty = Node::Raw(self.sources.write(|written| written.extend_from_slice(b"{}")));
                 object.add(segment, empty, &mut self.sources)
             };
-            let Some(next) = next else { return Ok(()) };
+            let Some(next) = next else { return };
             node = next;
         }
         if let Some(object) = node.open(&self.sources) {
@@ -175,7 +185,6 @@ impl Document {
                 None => drop(object.add(name, value, &mut self.sources)),
             }
         }
-        Ok(())
     }
 
     fn refuse_other_parents(&mut self, path: &Path) -> Result<(), DocumentError> {
@@ -210,6 +219,17 @@ impl Document {
         let mut node = self.detach(path)?;
         let span = node.span(&mut self.sources);
         Some(self.sources.bytes(span))
+    }
+
+    /// Moves a field to another place; false when it was not there.
+    ///
+    /// # Errors
+    /// [`DocumentError::NoObject`] when the new place cannot be; the field is gone then.
+    pub fn rename(&mut self, from: &Path, to: &Path) -> Result<bool, DocumentError> {
+        let Some(value) = self.detach(from) else { return Ok(false) };
+        self.refuse_other_parents(to)?;
+        self.attach(to, value);
+        Ok(true)
     }
 
     fn detach(&mut self, path: &Path) -> Option<Node> {

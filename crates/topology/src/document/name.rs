@@ -1,20 +1,41 @@
 //! Names of members, found by comparing one number instead of two texts.
 
-/// A name to look for: a segment of a path, with its fingerprint.
+use super::text::write_string;
+
+/// A name to look for or to write, with its fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Name {
+pub(crate) struct Name {
     pub(super) text: Box<str>,
     pub(super) fingerprint: Fingerprint,
+    /// The name as it is written before a member's value: in quotes, with a colon.
+    lead: Box<[u8]>,
 }
 
 /// The length of a name, modulo 256, and its first seven bytes. Names of different fingerprints differ. An event's fields are
 /// looked up a dozen times, each time past most of its members, so nearly all comparisons end here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Fingerprint(u64);
+pub(crate) struct Fingerprint(u64);
 
 impl Name {
-    pub(super) fn new(text: &str) -> Self {
-        Self { fingerprint: Fingerprint::of(text.as_bytes()), text: text.into() }
+    pub(crate) fn new(text: &str) -> Self {
+        let mut lead = Vec::with_capacity(text.len() + 3);
+        write_string(text, &mut lead);
+        lead.push(b':');
+        Self { text: text.into(), fingerprint: Fingerprint::of(text.as_bytes()), lead: lead.into() }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What stands before the value of a member of this name.
+    pub(crate) fn lead(&self) -> &[u8] {
+        &self.lead
+    }
+
+    /// Whether it is written without escapes, so that the bytes between its quotes are its text.
+    pub(super) fn is_plain(&self) -> bool {
+        self.lead.len() == self.text.len() + 3
     }
 }
 

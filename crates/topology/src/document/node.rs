@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use crate::json::{DEPTH_MAX, JsonError, Scanner};
 
+use super::members::Members;
 use super::name::{Fingerprint, Name};
-use super::text::{unescape, write_string};
+use super::text::unescape;
 
 /// Bytes of the sources, from `start` up to `end`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,12 +37,12 @@ pub(super) enum Node {
 pub(super) struct Object {
     /// The whole object as text; `None` since a change within.
     text: Option<Span>,
-    members: Vec<Member>,
+    members: Members,
 }
 
 /// A member as it stands between `{` or `,` and the next `,` or `}`: lead, value, trail.
 #[derive(Clone, Debug)]
-struct Member {
+pub(super) struct Member {
     /// Whitespace, name and colon.
     lead: Span,
     /// The name without quotes.
@@ -130,12 +131,16 @@ impl Node {
 }
 
 impl Object {
+    /// An object that was written as `text`, with these members.
+    pub(super) fn written(text: Span, members: Members) -> Self {
+        Self { text: Some(text), members }
+    }
+
     /// Scans an object; the scanner stands at its `{`, which is byte `base` of the sources less the scanner's position.
     pub(super) fn scan(scanner: &mut Scanner<'_>, base: usize) -> Result<Self, JsonError> {
         let start = base + scanner.at();
         scanner.eat(b'{');
-        // Most events have about this many fields: one allocation instead of four.
-        let mut members = Vec::with_capacity(20);
+        let mut members = Members::default();
         let mut lead = base + scanner.at();
         scanner.space();
         if !scanner.eat(b'}') {
@@ -186,15 +191,10 @@ impl Object {
     /// Adds a member behind the others; there is none of that name yet.
     pub(super) fn add(&mut self, name: &Name, value: Node, sources: &mut Sources) -> Option<&mut Node> {
         self.text = None;
-        let lead = sources.write(|written| {
-            write_string(&name.text, written);
-            written.push(b':');
-        });
+        let lead = sources.write(|written| written.extend_from_slice(name.lead()));
         // The whitespace before the closing brace stays there.
         let trail = self.members.last_mut().map(|last| std::mem::take(&mut last.trail)).unwrap_or_default();
-        let token = Span { start: lead.start + 1, end: lead.end - 2 };
-        let fingerprint = (!sources.text(token).contains(&b'\\')).then_some(name.fingerprint);
-        self.members.push(Member { lead, name: token, fingerprint, value, trail });
+        self.members.push(Member::written(name, lead, value, trail));
         self.members.last_mut().map(|member| &mut member.value)
     }
 
@@ -235,6 +235,12 @@ impl Object {
 }
 
 impl Member {
+    /// A member whose lead was written from its name.
+    pub(super) fn written(name: &Name, lead: Span, value: Node, trail: Span) -> Self {
+        let token = Span { start: lead.start + 1, end: lead.end - 2 };
+        Self { lead, name: token, fingerprint: name.is_plain().then_some(name.fingerprint), value, trail }
+    }
+
     fn is_named(&self, name: &Name, sources: &Sources) -> bool {
         match self.fingerprint {
             Some(fingerprint) => fingerprint == name.fingerprint && sources.text(self.name) == name.text.as_bytes(),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Document, DocumentError, Path};
+use super::{Document, DocumentError, Name, ObjectWriter, Path};
 
 /// A tree that keeps the order of members, as the reference.
 #[derive(Clone, Debug, PartialEq)]
@@ -209,4 +209,33 @@ fn invalid_data_is_named_with_its_place() {
     }
     let error = Document::parse(&b"{\"a\":\"\xff\"}"[..]).unwrap_err();
     assert_eq!(error, DocumentError::Encoding { offset: 6 });
+}
+
+#[test]
+fn what_is_written_is_what_would_be_read() {
+    let names = ["a", "b\"c", "deep", "naïve"].map(Name::new);
+    let values = ["1", "\"x\"", "{\"e\": [2]}", "null"];
+    let mut writer = ObjectWriter::with_capacity(8);
+    for (name, value) in names.iter().zip(values) {
+        let written: Result<(), ()> = writer.member(name, |out| {
+            out.extend_from_slice(value.as_bytes());
+            Ok(())
+        });
+        assert_eq!(written, Ok(()));
+    }
+    let written = writer.finish();
+    let text = r#"{"a":1,"b\"c":"x","deep":{"e": [2]},"naïve":null}"#;
+    assert_eq!((written.render(), written.is_changed()), (text.into(), false));
+    let edited = |mut document: Document| {
+        let path = |text: &str| Path::parse(text).unwrap();
+        assert_eq!(document.get(&path("data.deep.e")), Some("[2]"));
+        assert_eq!(document.get(&path("data.b\"c")), Some("\"x\""));
+        assert_eq!(document.rename(&path("data.a"), &path("data.deep.f")), Ok(true));
+        assert_eq!(document.rename(&path("data.a"), &path("data.g")), Ok(false));
+        document.set(&path("data.naïve"), b"true").unwrap();
+        assert!(document.remove(&path("data.b\"c")));
+        document.render()
+    };
+    assert_eq!(edited(written), edited(Document::parse(text).unwrap()));
+    assert_eq!(ObjectWriter::with_capacity(0).finish().render(), "{}");
 }

@@ -49,9 +49,8 @@ impl<'a> Evaluation<'a> {
             Node::Select(operand, name) => Ok(self.evaluate(operand)?.member(name).unwrap_or(Operand::Null)),
             Node::HasSelect(operand, name) => Ok(Operand::Bool(self.evaluate(operand)?.member(name).is_some())),
             Node::Index(sides) => self.index(sides),
-            Node::Not(operand) => self.truth(operand).map(|truth| Operand::Bool(!truth)),
+            Node::Not(_) | Node::Logic { .. } => self.truth(node).map(Operand::Bool),
             Node::Negate(operand) => self.negate(operand),
-            Node::Logic { or, sides } => self.logic(*or, sides),
             Node::Conditional(parts) => {
                 let [condition, yes, no] = &**parts;
                 if self.truth(condition)? { self.evaluate(yes) } else { self.evaluate(no) }
@@ -69,6 +68,11 @@ impl<'a> Evaluation<'a> {
 
     /// A condition; null counts as false.
     pub(super) fn truth(&mut self, node: &'a Node) -> Result<bool, String> {
+        match node {
+            Node::Not(operand) => return self.truth(operand).map(|truth| !truth),
+            Node::Logic { or, sides } => return self.logic(*or, sides),
+            _ => {}
+        }
         match self.evaluate(node)? {
             Operand::Bool(truth) => Ok(truth),
             Operand::Null => Ok(false),
@@ -150,21 +154,28 @@ impl<'a> Evaluation<'a> {
     }
 
     /// `&&` and `||` as in CEL: one side alone can decide, even where the other fails.
-    fn logic(&mut self, or: bool, sides: &'a [Node; 2]) -> Evaluated<'a> {
+    fn logic(&mut self, or: bool, sides: &'a [Node; 2]) -> Result<bool, String> {
         let [left, right] = sides;
         let left = self.truth(left);
         if left == Ok(or) {
-            return Ok(Operand::Bool(or));
+            return Ok(or);
         }
         match (left, self.truth(right)) {
-            (_, Ok(truth)) if truth == or => Ok(Operand::Bool(or)),
+            (_, Ok(truth)) if truth == or => Ok(or),
             (Err(error), _) | (_, Err(error)) => Err(error),
-            _ => Ok(Operand::Bool(!or)),
+            _ => Ok(!or),
         }
     }
 
     fn binary(&mut self, binary: Binary, sides: &'a [Node; 2]) -> Evaluated<'a> {
         let [left_node, right_node] = sides;
+        if let (Node::Field(index), Node::Literal(Operand::Null)) = (left_node, right_node)
+            && matches!(binary, Binary::Equal | Binary::NotEqual)
+        {
+            // The commonest question of a filter needs no value.
+            let is_null = self.field(*index).is_none_or(|text| text == "null");
+            return Ok(Operand::Bool(is_null == (binary == Binary::Equal)));
+        }
         let left = self.evaluate(left_node)?;
         let right = self.evaluate(right_node)?;
         match binary {

@@ -72,6 +72,9 @@ impl PartialEq for Expression {
     }
 }
 
+/// What a field reads as that is not there.
+const NULL: Bytes = Bytes::from_static(b"null");
+
 /// An expression that does not parse, or names what does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -169,13 +172,33 @@ impl Expression {
     /// [`EvaluationError`] when the event does not fit the expression, or the result is a number JSON cannot hold.
     pub fn evaluate_json(&self, draft: &mut Draft) -> Result<Bytes, EvaluationError> {
         if let Node::Field(_) | Node::Data = self.program.root {
-            return self.copy(draft);
+            let document = draft.document().map_err(|error| self.failed(error))?;
+            let copied = document.and_then(|document| {
+                let span = self.copied(document)?;
+                Some(document.bytes(span))
+            });
+            return Ok(copied.unwrap_or(NULL));
         }
-        self.with(draft, None, |evaluation, root| {
-            let mut json = Vec::new();
-            evaluation.evaluate(root)?.write_json(&mut json)?;
-            Ok(json.into())
-        })
+        let mut json = Vec::new();
+        self.write_json(draft, &mut json)?;
+        Ok(json.into())
+    }
+
+    /// Evaluates to JSON text as [`Self::evaluate_json`] does, and writes it behind what is in `out`.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate_json`]; what was written then is of no use.
+    pub(crate) fn write_json(&self, draft: &mut Draft, out: &mut Vec<u8>) -> Result<(), EvaluationError> {
+        if let Node::Field(_) | Node::Data = self.program.root {
+            let document = draft.document().map_err(|error| self.failed(error))?;
+            let text = document.and_then(|document| {
+                let span = self.copied(document)?;
+                Some(document.text(span))
+            });
+            out.extend_from_slice(text.map_or(&NULL, str::as_bytes));
+            return Ok(());
+        }
+        self.with(draft, None, |evaluation, root| evaluation.evaluate(root)?.write_json(out))
     }
 
     /// Evaluates an expression of [`Self::parse_with_state`] over an event and a state; gives JSON.
@@ -243,15 +266,12 @@ impl Expression {
         Ok(draft.document()?.map(Document::whole))
     }
 
-    /// The bytes of the one field the expression is.
-    fn copy(&self, draft: &mut Draft) -> Result<Bytes, EvaluationError> {
-        let document = draft.document().map_err(|error| self.failed(error))?;
-        let Some(document) = document else { return Ok(Bytes::from_static(b"null")) };
-        let span = match self.program.paths.first() {
+    /// Where the one field is that the expression is, or the data as a whole.
+    fn copied(&self, document: &mut Document) -> Option<Span> {
+        match self.program.paths.first() {
             Some(path) => document.find(path),
             None => Some(document.whole()),
-        };
-        Ok(span.map_or(Bytes::from_static(b"null"), |span| document.bytes(span)))
+        }
     }
 
     fn failed(&self, message: impl std::fmt::Display) -> EvaluationError {

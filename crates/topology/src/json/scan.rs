@@ -185,8 +185,7 @@ impl<'a> Scanner<'a> {
         let mut escaped = false;
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
-            self.at += plain.unwrap_or(rest.len());
+            self.at += plain_length(rest);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -248,6 +247,28 @@ impl<'a> Scanner<'a> {
         self.at += word.len();
         Ok(())
     }
+}
+
+/// How many bytes of a string come before a quote, a backslash or a control character; eight are looked at together (Hacker's
+/// Delight, 6-1: which byte of a word is the first zero).
+fn plain_length(text: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let mut at = 0;
+    while let Some(chunk) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*chunk);
+        let controls = word.wrapping_sub(ONES * 0x20) & !word & TOPS;
+        let ends = controls | zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if ends != 0 {
+            // What follows the first may be wrong, since it borrows from it.
+            return at + usize::try_from(ends.trailing_zeros() / 8).unwrap_or_default();
+        }
+        at += 8;
+    }
+    let rest = text.get(at..).unwrap_or_default();
+    let end = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+    at + end.unwrap_or(rest.len())
 }
 
 impl OpenContainers {

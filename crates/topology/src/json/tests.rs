@@ -72,6 +72,21 @@ fn the_grammar_is_rfc_8259() {
 }
 
 #[test]
+fn strings_end_at_whatever_byte_they_do() {
+    for length in 0..40 {
+        for at in 0..=length {
+            // Bytes beside those that end a run, and beyond ASCII: none of them may be taken for one.
+            let text: String = "!#[]\u{1f0}~".chars().cycle().take(length).collect();
+            let place = text.char_indices().map(|(place, _)| place).nth(at).unwrap_or(text.len());
+            let (before, after) = text.split_at(place);
+            check_against_serde_json(&format!("\"{before}\\n{after}\""));
+            check_against_serde_json(&format!("\"{before}\u{1f}{after}\""));
+            check_against_serde_json(&format!("[\"{before}\",\"{after}\"]"));
+        }
+    }
+}
+
+#[test]
 fn no_more_than_what_can_be_read_back_is_allowed() {
     let nested = |levels: usize| [vec![b'['; levels], vec![b']'; levels]].concat();
     assert_eq!(check(&nested(DEPTH_MAX), usize::MAX), Ok(()));

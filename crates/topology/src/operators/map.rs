@@ -19,9 +19,9 @@
 use riverrun_event::OperatorName;
 
 use crate::context::{Flow, StepError};
-use crate::document::{Path, PathError, write_string};
+use crate::document::{Name, ObjectWriter, Path, PathError};
 use crate::draft::Draft;
-use crate::expression::Expression;
+use crate::expression::{EvaluationError, Expression};
 
 use super::evaluation_failed;
 
@@ -29,9 +29,11 @@ use super::evaluation_failed;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
     fields: Vec<(String, Expression)>,
-    /// The new data with its gaps: text, then a value, in turns; the last text closes the objects.
-    template: Vec<(Vec<u8>, Option<Expression>)>,
+    members: Vec<(Name, Shape)>,
 }
+
+/// Room for a name and its value: most are short.
+const FIELD_BYTES: usize = 32;
 
 /// Fields that make no object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,10 +49,11 @@ pub enum MapError {
     Twice(String),
 }
 
-/// The new data while it is laid out: the objects that hold the fields, in the order they are first named.
+/// A value of the new data: what a field gets, or an object that holds fields in the order they are first named.
+#[derive(Clone, Debug, PartialEq)]
 enum Shape {
     Value(Expression),
-    Object(Vec<(Box<str>, Shape)>),
+    Object(Vec<(Name, Shape)>),
 }
 
 impl Map {
@@ -74,9 +77,7 @@ impl Map {
             let segments: Vec<&str> = path.segments().collect();
             place(&mut members, &segments, expression).ok_or_else(|| MapError::Twice(name.clone()))?;
         }
-        let mut template = vec![(Vec::new(), None)];
-        Shape::Object(members).write(&mut template);
-        Ok(Self { fields, template })
+        Ok(Self { fields, members })
     }
 
     /// The names and what they get, as they were given.
@@ -93,62 +94,50 @@ impl Map {
         if draft.header().data.is_none() {
             return Ok(Flow::Pass);
         }
-        let mut data = Vec::new();
-        for (text, expression) in &self.template {
-            data.extend_from_slice(text);
-            if let Some(expression) = expression {
-                let json = expression.evaluate_json(draft).map_err(|error| evaluation_failed(name, error))?;
-                data.extend_from_slice(&json);
-            }
+        let mut data = ObjectWriter::with_capacity(self.fields.len() * FIELD_BYTES);
+        for (field, shape) in &self.members {
+            let written = data.member(field, |out| shape.write(draft, out));
+            written.map_err(|error| evaluation_failed(name, error))?;
         }
-        draft.replace_data(data.into());
+        draft.replace_document(data.finish());
         Ok(Flow::Pass)
     }
 }
 
 /// Puts a field where its name says; `None` when something else is there.
-fn place(members: &mut Vec<(Box<str>, Shape)>, segments: &[&str], expression: &Expression) -> Option<()> {
+fn place(members: &mut Vec<(Name, Shape)>, segments: &[&str], expression: &Expression) -> Option<()> {
     let (name, deeper) = segments.split_first()?;
-    let known = members.iter_mut().find(|(known, _)| **known == **name);
+    let known = members.iter_mut().find(|(known, _)| known.text() == *name);
     match (known, deeper.is_empty()) {
         (Some((_, Shape::Object(inner))), false) => place(inner, deeper, expression),
         (Some(_), _) => None,
         (None, true) => {
-            members.push(((*name).into(), Shape::Value(expression.clone())));
+            members.push((Name::new(name), Shape::Value(expression.clone())));
             Some(())
         }
         (None, false) => {
             let mut inner = Vec::new();
             place(&mut inner, deeper, expression)?;
-            members.push(((*name).into(), Shape::Object(inner)));
+            members.push((Name::new(name), Shape::Object(inner)));
             Some(())
         }
     }
 }
 
 impl Shape {
-    fn write(&self, template: &mut Vec<(Vec<u8>, Option<Expression>)>) {
-        match self {
-            Self::Value(expression) => {
-                if let Some((_, gap)) = template.last_mut() {
-                    *gap = Some(expression.clone());
-                }
-                template.push((Vec::new(), None));
-            }
-            Self::Object(members) => {
-                for (index, (name, shape)) in members.iter().enumerate() {
-                    if let Some((text, _)) = template.last_mut() {
-                        text.push(if index == 0 { b'{' } else { b',' });
-                        write_string(name, text);
-                        text.push(b':');
-                    }
-                    shape.write(template);
-                }
-                if let Some((text, _)) = template.last_mut() {
-                    text.push(b'}');
-                }
-            }
+    /// Writes the value as JSON.
+    fn write(&self, draft: &mut Draft, out: &mut Vec<u8>) -> Result<(), EvaluationError> {
+        let members = match self {
+            Self::Value(expression) => return expression.write_json(draft, out),
+            Self::Object(members) => members,
+        };
+        for (index, (name, shape)) in members.iter().enumerate() {
+            out.push(if index == 0 { b'{' } else { b',' });
+            out.extend_from_slice(name.lead());
+            shape.write(draft, out)?;
         }
+        out.push(b'}');
+        Ok(())
     }
 }
 

@@ -38,9 +38,7 @@ impl Rename {
     pub fn apply(&self, name: &OperatorName, draft: &mut Draft) -> Result<Flow, StepError> {
         let Some(document) = draft.document().map_err(|error| data_failed(name, error))? else { return Ok(Flow::Pass) };
         for (from, to) in self.fields.iter().filter(|(from, to)| from != to) {
-            if let Some(json) = document.take(from) {
-                document.set(to, &json).map_err(|error| data_failed(name, error.into()))?;
-            }
+            document.rename(from, to).map_err(|error| data_failed(name, error.into()))?;
         }
         Ok(Flow::Pass)
     }

@@ -18,11 +18,11 @@
 use riverrun_event::OperatorName;
 
 use crate::context::{Flow, StepError};
-use crate::document::Path;
-use crate::draft::Draft;
+use crate::document::{Json, Path};
+use crate::draft::{DataError, Draft};
 use crate::expression::Expression;
 
-use super::{data_failed, evaluation_failed, put};
+use super::{data_failed, evaluation_failed};
 
 /// The operator.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,9 @@ impl Set {
     pub fn apply(&self, name: &OperatorName, draft: &mut Draft) -> Result<Flow, StepError> {
         for (path, expression) in &self.fields {
             let json = expression.evaluate_json(draft).map_err(|error| evaluation_failed(name, error))?;
-            put(draft, path, &json).map_err(|error| data_failed(name, error))?;
+            let document = draft.document().and_then(|document| document.ok_or(DataError::Absent));
+            let set = document.and_then(|document| Ok(document.set_json(path, &Json::written(json))?));
+            set.map_err(|error| data_failed(name, error))?;
         }
         Ok(Flow::Pass)
     }

@@ -1,8 +1,9 @@
-//! The service that the fault tests torture: an app file and one transformer, `count`. Usage: `torture-service APP_FILE`.
+//! The service that the fault tests torture: an app file, a transformer, `count`, and a function to look up with, `shard`. Usage: `torture-service APP_FILE`.
 //!
 //! It serves until SIGTERM or SIGINT, then ends in good order. It knows nothing of the tests.
 
 mod count;
+mod shard;
 
 use std::process::ExitCode;
 
@@ -28,7 +29,7 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), Error> {
     let app_file = std::env::args().nth(1).ok_or("usage: torture-service APP_FILE")?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let server = App::load(app_file)?.transform("count", Count).start().await?;
+    let server = App::load(app_file)?.transform("count", Count).lookup("shard", shard::of).start().await?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

@@ -182,6 +182,10 @@ async fn wait(parts: &Parts, view: &View, asked: &Asked) -> Result<(), RouteErro
 }
 
 async fn read(view: Arc<View>, query: ViewQuery) -> Result<ViewPage, RouteError> {
+    // One row takes microseconds; to hand it to another thread and back takes ten times as long.
+    if view.reads_one_row(&query) {
+        return Ok(view.read(&query)?);
+    }
     let read = tokio::task::spawn_blocking(move || view.read(&query)).await;
     Ok(read.map_err(|error| riverrun_log::ReadError::Failed(error.to_string()))??)
 }

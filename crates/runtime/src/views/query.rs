@@ -92,8 +92,8 @@ impl View {
     /// # Errors
     /// [`ViewError::NotReady`] before the tasks have started; the other errors when state cannot be read.
     pub fn read(&self, query: &ViewQuery) -> Result<ViewPage, ViewError> {
-        if let (Keys::One(key), None) = (&query.keys, &query.after)
-            && self.has_one_row_per_key()
+        if let Keys::One(key) = &query.keys
+            && self.reads_one_row(query)
         {
             let entry = |row| ViewEntry { place: prefix_of(key).into(), row };
             return Ok(ViewPage { entries: self.only_row(key)?.map(entry).into_iter().collect(), next: None });
@@ -117,6 +117,12 @@ impl View {
             }
         }
         Ok(page)
+    }
+
+    /// Whether a query is answered by looking one row up.
+    #[must_use]
+    pub fn reads_one_row(&self, query: &ViewQuery) -> bool {
+        matches!(query.keys, Keys::One(_)) && query.after.is_none() && self.has_one_row_per_key()
     }
 
     /// Whether a key has one row at most, in a task that is known.

@@ -7,13 +7,14 @@ mod frontier;
 mod inputs;
 mod outputs;
 mod replay;
+mod totals;
 
 use std::net::SocketAddr;
 
 use crate::failure::{Failure, Interruption};
 use crate::ledger::Ledger;
 use crate::reader::{Reader, Record};
-use crate::scenario_app::{ACCOUNT_PARTITIONS, ACCOUNTS, ORDER_PARTITIONS, ORDERS, SCORED};
+use crate::scenario_app::{ACCOUNT_PARTITIONS, ACCOUNTS, ORDER_PARTITIONS, ORDERS, SCORED, TOTALS};
 
 /// How many findings a report shows; one fault often breaks thousands of events in the same way.
 const FINDINGS_SHOWN: usize = 12;
@@ -60,6 +61,7 @@ struct Seen {
     accounts: Vec<Record>,
     scored: Vec<Record>,
     dead_letters: Vec<Record>,
+    totals: Vec<Record>,
 }
 
 /// Waits until the server has done everything and checks all of it. The load must be paused.
@@ -74,6 +76,7 @@ pub fn check(ledger: &Ledger, server: SocketAddr, depth: Depth, interruption: &I
         inputs::check(&entries, ORDERS, &seen.orders, &mut findings);
         inputs::check(&entries, ACCOUNTS, &seen.accounts, &mut findings);
         outputs::check(&seen.orders, &seen.scored, &seen.dead_letters, &mut findings);
+        totals::check(&seen.scored, &seen.totals, &mut findings);
         frontier::check(&entries, &seen.orders, &seen.accounts, &seen.scored, &mut findings);
         match depth {
             Depth::Log => Ok(()),
@@ -101,6 +104,7 @@ pub fn check_read(ledger: &Ledger, server: SocketAddr) -> Result<(), Failure> {
     inputs::check(&entries, ORDERS, &seen.orders, &mut findings);
     inputs::check(&entries, ACCOUNTS, &seen.accounts, &mut findings);
     outputs::check(&seen.orders, &seen.scored, &seen.dead_letters, &mut findings);
+    totals::check(&seen.scored, &seen.totals, &mut findings);
     findings.settle()
 }
 
@@ -115,5 +119,6 @@ fn read_topics(reader: &mut Reader) -> Result<Seen, Failure> {
         accounts: reader.read_topic(ACCOUNTS, ACCOUNT_PARTITIONS)?,
         scored: reader.read_topic(SCORED, ORDER_PARTITIONS)?,
         dead_letters: reader.read_dead_letters()?,
+        totals: reader.read_topic(TOTALS, ORDER_PARTITIONS)?,
     })
 }

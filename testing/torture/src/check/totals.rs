@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Findings;
 use crate::event::time_of_day;
@@ -70,7 +70,7 @@ fn parsed(total: &Record) -> Option<(Place, Total)> {
     let found = Total { seen: fields.get("seen")?.as_u64()?, sum: fields.get("sum")?.as_i64()? };
     // Nothing beside these, and a window of the right length.
     let whole = json!({"window": window, "seen": found.seen, "sum": found.sum});
-    (data == Value::from(whole)).then_some(((total.text("partitionkey")?, start), found))
+    (data == whole).then_some(((total.text("partitionkey")?, start), found))
 }
 
 /// Seconds into the day of a time that ends in `Thh:mm:ssZ`.

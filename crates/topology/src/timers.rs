@@ -4,6 +4,8 @@
 //! highest accept time it has seen; when nothing comes in, the runtime moves it on, and journals that as it does an input, so
 //! that a replay fires the same timers between the same events.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use riverrun_event::{OperatorName, Time};
 
@@ -41,24 +43,36 @@ pub struct Timer {
     pub key: Bytes,
 }
 
-/// The timers of a task. The rows are the task's state; this remembers the earliest of each clock, so that most events need
-/// not look.
+/// The timers of a task. The rows are the task's state; this remembers the first ones of each clock, so that most events need
+/// not look, and those that are due are not looked up one by one.
 #[derive(Debug)]
 pub struct Timers {
     owner: OperatorName,
-    event: Earliest,
-    wall: Earliest,
+    event: Ahead,
+    wall: Ahead,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Earliest {
-    /// Not looked up yet.
-    Unknown,
-    /// There is none.
-    Never,
-    /// No timer is due before, nor has a row before this: those that fired stand there, and need not be passed over again.
-    At(Time, Vec<u8>),
+/// The first timers of a clock.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// No row stands before this one: those that fired did, and need not be passed over again. Empty before the first look.
+    floor: Vec<u8>,
+    /// The first rows, in order.
+    rows: VecDeque<Bytes>,
+    /// When the first of them is due.
+    first: Option<Time>,
+    /// Whether these are all there are.
+    is_all: bool,
+    /// The first row that was taken away since changes were undone last; it may come back.
+    removed: Option<Vec<u8>>,
+    /// Whether timers were set or taken back since changes were undone last: then the rows are wrong when they are undone again.
+    changed: bool,
 }
+
+/// Timers looked up at once.
+const AHEAD_ROWS: usize = 64;
+/// Timers remembered at most; windows set new ones among them.
+const AHEAD_MAX: usize = 4 * AHEAD_ROWS;
 
 impl Clocks {
     /// Clocks that have seen nothing.
@@ -82,7 +96,7 @@ impl Clocks {
 
 impl Default for Timers {
     fn default() -> Self {
-        Self { owner: OperatorName::timers(), event: Earliest::Unknown, wall: Earliest::Unknown }
+        Self { owner: OperatorName::timers(), event: Ahead::default(), wall: Ahead::default() }
     }
 }
 
@@ -92,12 +106,7 @@ impl Timers {
     pub fn set(&mut self, state: &mut dyn KeyedState, clock: Clock, time: Time, operator: &OperatorName, key: &[u8]) {
         let row = row_of(clock, time, operator, key);
         state.put(&self.owner, &row, Some(Bytes::new()));
-        let earliest = self.earliest(clock);
-        match earliest {
-            Earliest::Never => *earliest = Earliest::At(time, row),
-            Earliest::At(_, known) if row < *known => *earliest = Earliest::At(time, row),
-            Earliest::Unknown | Earliest::At(..) => {}
-        }
+        self.ahead(clock).add(row);
     }
 
     /// Takes a timer back that was set for this time.
@@ -109,7 +118,15 @@ impl Timers {
         operator: &OperatorName,
         key: &[u8],
     ) {
-        state.put(&self.owner, &row_of(clock, time, operator, key), None);
+        let row = row_of(clock, time, operator, key);
+        state.put(&self.owner, &row, None);
+        self.ahead(clock).remove(&row);
+    }
+
+    /// Says that changes of the state were undone, those of timers maybe among them.
+    pub fn undone(&mut self) {
+        self.event.undone();
+        self.wall.undone();
     }
 
     /// Takes the earliest timer that is due; between two of the same time, that of the event clock comes first.
@@ -124,7 +141,7 @@ impl Timers {
             (event, wall) => event.or(wall),
         };
         if let Some(timer) = &timer {
-            state.put(&self.owner, &row_of(timer.clock, timer.time, &timer.operator, &timer.key), None);
+            self.cancel(state, timer.clock, timer.time, &timer.operator, &timer.key);
         }
         Ok(timer)
     }
@@ -134,39 +151,87 @@ impl Timers {
     /// # Errors
     /// [`StepError::Fatal`] when the state cannot be read.
     pub fn next(&mut self, state: &mut dyn KeyedState, clock: Clock) -> Result<Option<Time>, StepError> {
-        let first = self.first(state, clock)?;
-        Ok(first.map(|timer| timer.time))
+        Ok(self.look(state, clock)?.first)
     }
 
     fn due(&mut self, state: &mut dyn KeyedState, clock: Clock, now: Time) -> Result<Option<Timer>, StepError> {
-        match self.earliest(clock) {
-            Earliest::Never => return Ok(None),
-            Earliest::At(time, _) if *time > now => return Ok(None),
-            Earliest::At(..) | Earliest::Unknown => {}
-        }
-        Ok(self.first(state, clock)?.filter(|timer| timer.time <= now))
-    }
-
-    fn first(&mut self, state: &mut dyn KeyedState, clock: Clock) -> Result<Option<Timer>, StepError> {
-        let from = match self.earliest(clock) {
-            Earliest::At(_, row) => std::mem::take(row),
-            Earliest::Unknown | Earliest::Never => vec![tag(clock)],
-        };
-        // Until it is known again: a read may fail.
-        *self.earliest(clock) = Earliest::Unknown;
-        let Some((row, _)) = state.scan(&self.owner, &from, &[tag(clock) + 1], 1)?.into_iter().next() else {
-            *self.earliest(clock) = Earliest::Never;
+        let ahead = self.look(state, clock)?;
+        if ahead.first.is_none_or(|time| time > now) {
             return Ok(None);
-        };
-        let timer = timer_of(clock, row.clone())?;
-        *self.earliest(clock) = Earliest::At(timer.time, row.to_vec());
-        Ok(Some(timer))
+        }
+        ahead.rows.front().map(|row| timer_of(clock, row.clone())).transpose()
     }
 
-    fn earliest(&mut self, clock: Clock) -> &mut Earliest {
+    /// The first timers of a clock, looked up where none are known.
+    fn look(&mut self, state: &mut dyn KeyedState, clock: Clock) -> Result<&Ahead, StepError> {
+        let (owner, ahead) = match clock {
+            Clock::Event => (&self.owner, &mut self.event),
+            Clock::Wall => (&self.owner, &mut self.wall),
+        };
+        if ahead.rows.is_empty() && !ahead.is_all {
+            let from = if ahead.floor.is_empty() { vec![tag(clock)] } else { ahead.floor.clone() };
+            let found = state.scan(owner, &from, &[tag(clock) + 1], AHEAD_ROWS)?;
+            ahead.is_all = found.len() < AHEAD_ROWS;
+            ahead.rows = found.into_iter().map(|(row, _)| row).collect();
+            ahead.floor = ahead.rows.front().map_or(from, |row| row.to_vec());
+            ahead.first = ahead.rows.front().map(time_of).transpose()?;
+        }
+        Ok(ahead)
+    }
+
+    fn ahead(&mut self, clock: Clock) -> &mut Ahead {
         match clock {
             Clock::Event => &mut self.event,
             Clock::Wall => &mut self.wall,
+        }
+    }
+}
+
+impl Ahead {
+    fn add(&mut self, row: Vec<u8>) {
+        // Nothing is known before the first look, which will find it.
+        if !self.floor.is_empty() && row < self.floor {
+            self.floor.clone_from(&row);
+        }
+        let Err(place) = self.rows.binary_search_by(|known| known[..].cmp(&row)) else { return };
+        self.changed = true;
+        // What stands behind the last known row may have others before it.
+        if place == self.rows.len() && !self.is_all {
+            return;
+        }
+        self.rows.insert(place, row.into());
+        self.has_changed(place);
+        if self.rows.len() > AHEAD_MAX {
+            self.rows.truncate(AHEAD_ROWS);
+            self.is_all = false;
+        }
+    }
+
+    fn remove(&mut self, row: &[u8]) {
+        self.changed = true;
+        if self.removed.as_deref().is_none_or(|first| row < first) {
+            self.removed = Some(row.to_vec());
+        }
+        if let Ok(place) = self.rows.binary_search_by(|known| known[..].cmp(row)) {
+            self.rows.remove(place);
+            self.has_changed(place);
+        }
+    }
+
+    fn has_changed(&mut self, place: usize) {
+        if place == 0 {
+            // Rows that cannot be read are never among them: they were when they were looked up.
+            self.first = self.rows.front().and_then(|row| time_of(row).ok());
+        }
+    }
+
+    fn undone(&mut self) {
+        if std::mem::take(&mut self.changed) {
+            self.rows.clear();
+            (self.first, self.is_all) = (None, false);
+            if let Some(removed) = self.removed.take().filter(|removed| *removed < self.floor) {
+                self.floor = removed;
+            }
         }
     }
 }
@@ -187,9 +252,12 @@ fn row_of(clock: Clock, time: Time, operator: &OperatorName, key: &[u8]) -> Vec<
     row
 }
 
+fn time_of(row: &Bytes) -> Result<Time, StepError> {
+    RowReader::new(row.slice(1..)).time()
+}
+
 fn timer_of(clock: Clock, row: Bytes) -> Result<Timer, StepError> {
-    let mut reader = RowReader::new(row.slice(1..));
-    let time = reader.time()?;
+    let time = time_of(&row)?;
     let rest = row.slice(13..);
     let end = rest.iter().position(|byte| *byte == 0).ok_or_else(unreadable)?;
     let name = rest.get(..end).and_then(|name| std::str::from_utf8(name).ok());
@@ -199,6 +267,10 @@ fn timer_of(clock: Clock, row: Bytes) -> Result<Timer, StepError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::operators::testing::World;
 
@@ -244,5 +316,64 @@ mod tests {
             fired.push(timer.key);
         }
         assert_eq!(fired, ["k", "a", "m"]);
+    }
+
+    /// Rows that can be put back as they were.
+    #[derive(Clone, Default)]
+    struct Rows(BTreeMap<Vec<u8>, Bytes>);
+
+    impl KeyedState for Rows {
+        fn get(&mut self, _: &OperatorName, key: &[u8]) -> Result<Option<Bytes>, StepError> {
+            Ok(self.0.get(key).cloned())
+        }
+
+        fn put(&mut self, _: &OperatorName, key: &[u8], value: Option<Bytes>) {
+            match value {
+                Some(value) => drop(self.0.insert(key.to_vec(), value)),
+                None => drop(self.0.remove(key)),
+            }
+        }
+
+        fn scan(
+            &mut self,
+            _: &OperatorName,
+            from: &[u8],
+            to: &[u8],
+            limit: usize,
+        ) -> Result<Vec<(Bytes, Bytes)>, StepError> {
+            let found = self.0.range(from.to_vec()..to.to_vec()).take(limit);
+            Ok(found.map(|(key, value)| (key.clone().into(), value.clone())).collect())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_remembered_is_what_the_rows_say(
+            steps in proptest::collection::vec((0_u8..10, 0_i64..400, any::<bool>()), 1..900),
+        ) {
+            let operator = OperatorName::new("window").unwrap();
+            let (mut rows, mut timers) = (Rows::default(), Timers::default());
+            let (mut kept, mut now) = (rows.clone(), 0);
+            for (what, time, is_wall) in steps {
+                let clock = if is_wall { Clock::Wall } else { Clock::Event };
+                match what {
+                    0..5 => timers.set(&mut rows, clock, at(time), &operator, b"k"),
+                    5 => timers.cancel(&mut rows, clock, at(time), &operator, b"k"),
+                    6 => {
+                        rows.clone_from(&kept);
+                        timers.undone();
+                    }
+                    _ => {
+                        now = now.max(time / 2);
+                        let clocks = Clocks { event: at(now), wall: at(now) };
+                        let expected = Timers::default().take_due(&mut rows.clone(), &clocks).unwrap();
+                        prop_assert_eq!(timers.take_due(&mut rows, &clocks).unwrap(), expected);
+                    }
+                }
+                if what % 2 == 0 {
+                    kept.clone_from(&rows);
+                }
+            }
+        }
     }
 }

@@ -214,12 +214,12 @@ impl Stepping {
                 }
                 Err(StepError::Fatal(reason)) => return Err(Interruption::Restart(reason)),
                 Err(StepError::Waits(question)) => {
-                    task.state.get_mut().undo();
+                    task.undo();
                     task.calls.unuse(used);
                     return Ok(Stepped::WaitsAt(offset, record.position.to_string(), question));
                 }
                 Err(StepError::Event(error)) => {
-                    task.state.get_mut().undo();
+                    task.undo();
                     if self.pipeline.on_error == OnError::Stop {
                         let reason = format!("{error} (at {}, event {:?})", record.position, record.event.id);
                         return Ok(Stepped::StoppedAt(offset, reason));
@@ -243,7 +243,7 @@ impl Stepping {
         frontier: Option<&Frontier>,
     ) -> Result<Option<Question>, Interruption> {
         let stepped = self.step_one(task, record, frontier, false);
-        task.state.get_mut().undo();
+        task.undo();
         match stepped {
             Err(StepError::Waits(question)) => Ok(Some(question)),
             Err(StepError::Fatal(reason)) => Err(Interruption::Restart(reason)),

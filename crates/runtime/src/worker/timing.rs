@@ -76,7 +76,7 @@ impl Stepping {
             if self.looks_up() {
                 // Nothing of this is kept, and the timer is due again.
                 let probed = self.fire(task, &timer, frontier, false);
-                task.state.get_mut().undo();
+                task.undo();
                 if let Err(StepError::Waits(question)) = probed {
                     return Ok(Advanced::Waits(timer_id(&timer), question));
                 }
@@ -91,7 +91,7 @@ impl Stepping {
                 }
                 Err(error @ (StepError::Fatal(_) | StepError::Waits(_))) => return Err(restart(error)),
                 Err(StepError::Event(error)) => {
-                    task.state.get_mut().undo();
+                    task.undo();
                     if self.pipeline.on_error == OnError::Stop {
                         return Ok(Advanced::Stopped(format!("{error} (at the timer {})", timer_id(&timer))));
                     }
@@ -150,6 +150,9 @@ impl Stepping {
             outcomes.push(outcome);
             Ok(())
         })?;
+        if outcomes.iter().any(Result::is_err) {
+            timers.undone();
+        }
         Ok(outcomes)
     }
 
@@ -185,6 +188,12 @@ impl Stepping {
 }
 
 impl SteppingTask {
+    /// Takes back what the last event, or timer, has changed.
+    pub(crate) fn undo(&mut self) {
+        self.state.get_mut().undo();
+        self.timers.undone();
+    }
+
     /// When the next timer of the wall clock is due.
     pub(crate) fn wakes_at(&mut self) -> Result<Option<Time>, Interruption> {
         let next = self.timers.next(self.state.get_mut(), Clock::Wall);

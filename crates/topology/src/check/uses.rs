@@ -66,28 +66,22 @@ impl Findings<'_> {
 /// What a pipeline reads its topics as, each with the place of the step. Of its own inputs the first step that keeps state is
 /// asked: behind it are results, not the topic's events.
 fn uses_of(pipeline: &Pipeline) -> Vec<(&TopicName, Use, String)> {
-    let steps = pipeline.all_steps();
     let mut uses = Vec::new();
-    let mut is_first = true;
-    for step in steps {
-        let Some((left, right)) = use_of(&step.operator) else { continue };
+    let mut own_inputs = pipeline.from.as_slice();
+    for step in pipeline.all_steps() {
+        let Some(of) = use_of(&step.operator) else { continue };
         let place = format!("the step {} of the pipeline {}", step.name, pipeline.name);
-        if is_first {
-            uses.extend(pipeline.from.iter().map(|topic| (topic, left, place.clone())));
-        }
-        uses.extend(step.operator.further_inputs().into_iter().map(|topic| (topic, right, place.clone())));
-        is_first = false;
+        let topics = std::mem::take(&mut own_inputs).iter().chain(step.operator.further_inputs());
+        uses.extend(topics.map(|topic| (topic, of, place.clone())));
     }
     uses
 }
 
-/// What an operator takes the flow of the steps as, and its further inputs; nothing for one to which that makes no difference.
-fn use_of(operator: &Operator) -> Option<(Use, Use)> {
+/// What an operator takes the flow of the steps and its further inputs as; nothing for one to which that makes no difference.
+fn use_of(operator: &Operator) -> Option<Use> {
     match operator {
-        Operator::Aggregate(_) | Operator::Sequence(_) | Operator::Join(Join::Stream(_)) => {
-            Some((Use::Stream, Use::Stream))
-        }
-        Operator::Table(_) | Operator::Join(Join::Table(_) | Join::Foreign(_)) => Some((Use::Table, Use::Table)),
+        Operator::Aggregate(_) | Operator::Sequence(_) | Operator::Join(Join::Stream(_)) => Some(Use::Stream),
+        Operator::Table(_) | Operator::Join(Join::Table(_) | Join::Foreign(_)) => Some(Use::Table),
         _ => None,
     }
 }

@@ -214,13 +214,6 @@ impl Document {
         self.detach(path).is_some()
     }
 
-    /// Removes a field and gives its JSON text; `None` when it was not there.
-    pub fn take(&mut self, path: &Path) -> Option<Bytes> {
-        let mut node = self.detach(path)?;
-        let span = node.span(&mut self.sources);
-        Some(self.sources.bytes(span))
-    }
-
     /// Moves a field to another place; false when it was not there.
     ///
     /// # Errors

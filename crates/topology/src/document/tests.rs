@@ -1,6 +1,5 @@
 //! The document against a plain model: the same edits on a tree of (name, value) lists give the same text.
 
-use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{Document, DocumentError, Name, ObjectWriter, Path};
@@ -112,7 +111,9 @@ fn apply(edit: &Edit, document: &mut Document, model: &mut Tree) {
         }
         Edit::Remove(_) => assert_eq!(document.remove(&path), model.remove(&names)),
         Edit::Take(_) => {
-            assert_eq!(document.take(&path), held.map(Bytes::from));
+            let is_held = held.is_some();
+            assert_eq!(document.get(&path).map(str::to_owned), held);
+            assert_eq!(document.remove(&path), is_held);
             model.remove(&names);
         }
         Edit::Get(_) => assert_eq!(document.get(&path).map(str::to_owned), held),

@@ -10,6 +10,7 @@ mod bench;
 mod packages;
 mod peers;
 mod process;
+mod services;
 mod test;
 mod tidy;
 mod torture;
@@ -23,7 +24,10 @@ type Failure = Box<dyn std::error::Error>;
 const USAGE: &str = "\
 cargo xtask <command>
 
-  test [FILTER] [--no-torture]   everything: unit, integration and doc tests, the demo, peers, the short fault tier, media
+  test [FILTER] [--no-torture]   everything: unit, integration and doc tests, the demo, peers, the short fault tier, media;
+                                 starts a Kafka broker for them, unless RIVERRUN_TEST_KAFKA names one
+  services start kafka [--brokers N]
+                                 a real Kafka broker, or N of them, until Ctrl-C; prints RIVERRUN_TEST_KAFKA=ADDRESS
   peers [SCENARIO ...]           clients of other languages and foreign test suites against the binary
   tidy [--index]                 the rules of the tree: crate table, sizes, error pages, links, licences;
                                  --index writes the index of error pages anew
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
     };
     let outcome = match command {
         "test" => test::run(rest),
+        "services" => services::run(rest),
         "peers" => peers::run(rest),
         "tidy" => tidy::run(rest),
         "torture" => torture::run(rest),

@@ -25,6 +25,8 @@ pub(crate) const NODE: [Needed; 2] = [
 /// Python that can make virtual environments.
 pub(crate) const PYTHON: [Needed; 1] =
     [Needed { program: &["python3", "-c", "import venv, ensurepip"], packages: &["python3", "python3-venv"] }];
+/// What fetches jars.
+pub(crate) const MAVEN: [Needed; 1] = [Needed { program: &["mvn", "--version"], packages: &["maven"] }];
 /// What makes system calls fail, and clocks jump.
 pub(crate) const FAULTS: [Needed; 2] = [
     Needed { program: &["strace", "-V"], packages: &["strace"] },
@@ -41,10 +43,31 @@ pub(crate) fn debian(needed: &[Needed]) -> Result<(), Failure> {
     if packages.is_empty() {
         return Ok(());
     }
-    // A fresh machine has no lists of packages yet; old lists name versions that are gone.
-    process::run(as_root(&["apt-get", "update", "-qq"]))?;
+    update()?;
+    install(&packages)
+}
+
+/// Installs the first of these packages that this release of Debian has.
+///
+/// # Errors
+/// It has none of them, or it cannot be installed; neither root nor sudo is at hand.
+pub(crate) fn debian_first_of(packages: &[&str]) -> Result<(), Failure> {
+    update()?;
+    let is_offered = |package: &&&str| is_there(&["apt-get", "install", "--simulate", "-qq", **package]);
+    match packages.iter().find(is_offered) {
+        Some(package) => install(&[*package]),
+        None => Err(format!("this release of Debian has none of the packages {}", packages.join(", ")).into()),
+    }
+}
+
+/// A fresh machine has no lists of packages yet; old lists name versions that are gone.
+fn update() -> Result<(), Failure> {
+    process::run(as_root(&["apt-get", "update", "-qq"]))
+}
+
+fn install(packages: &[&str]) -> Result<(), Failure> {
     let mut install = as_root(&["apt-get", "install", "-y", "-qq", "--no-install-recommends"]);
-    install.args(&packages).env("DEBIAN_FRONTEND", "noninteractive");
+    install.args(packages).env("DEBIAN_FRONTEND", "noninteractive");
     process::run(install)
 }
 

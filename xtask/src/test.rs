@@ -3,10 +3,14 @@
 //! Parts run one after the other and all run, even when one fails. Counts of all parts are summed into the closing line
 //! `N passed, N failed`, the last line printed. A part that ends badly without naming a failed test counts as one failure,
 //! so a build error can never look like success.
+//!
+//! A real Kafka broker runs beside cargo's tests. Where none can be had that is a failure, since a test left out would look like one
+//! that passed.
 
 use std::time::Instant;
 
 use crate::process::{self, cargo};
+use crate::services::kafka::{self, Broker};
 use crate::{Failure, peers, torture};
 
 /// Runs the tests. A filter selects cargo's tests by name and leaves the black-box parts out.
@@ -112,7 +116,13 @@ fn part(name: &str, run: impl FnOnce() -> Result<Count, Failure>) -> Count {
 fn cargo_tests(filter: Option<&str>) -> Result<Count, Failure> {
     let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
     arguments.extend(filter);
-    counted(cargo(&arguments), Count::see_result)
+    let mut tests = cargo(&arguments);
+    // Kept until the tests have ended, however they do.
+    let broker = Broker::for_tests()?;
+    if let Some(broker) = &broker {
+        tests.env(kafka::VARIABLE, broker.address());
+    }
+    counted(tests, Count::see_result)
 }
 
 fn with_peers() -> Result<Count, Failure> {

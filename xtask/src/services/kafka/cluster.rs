@@ -1,0 +1,220 @@
+//! The processes of a cluster and the directory they write to. Dropping it ends the processes, then removes the directory.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::jars::Jars;
+use super::settings::{Ports, settings};
+use crate::services::scratch::Scratch;
+use crate::{Failure, tree};
+
+const COMMON_SETTINGS: &str = "testing/kafka/server.properties";
+/// Any 16 bytes do, in base64: "riverrun-testing".
+const CLUSTER_ID: &str = "cml2ZXJydW4tdGVzdGluZw";
+/// How long brokers may take to end in good order.
+const STOP_MAX: Duration = Duration::from_secs(10);
+/// How much of a log a message quotes: the reason is among the last lines, once the lines of Java's stacks are left out.
+const LOG_LINES: usize = 15;
+
+/// What a broker is started with.
+pub(super) struct Launch {
+    /// The program.
+    pub(super) java: PathBuf,
+    pub(super) jars: Jars,
+}
+
+/// Processes and their directory.
+pub(super) struct Cluster {
+    nodes: Vec<Node>,
+    _scratch: Scratch,
+}
+
+/// One process of Java: first the one that formats, then the broker.
+struct Node {
+    number: usize,
+    settings: PathBuf,
+    process: Option<Child>,
+}
+
+impl Cluster {
+    /// Writes the settings. Nothing runs yet.
+    pub(super) fn make(ports: &[Ports]) -> Result<Self, Failure> {
+        let common = tree::root().join(COMMON_SETTINGS);
+        let common = fs::read_to_string(common).map_err(|error| format!("cannot read {COMMON_SETTINGS}: {error}"))?;
+        let scratch = Scratch::make()?;
+        let mut nodes = Vec::new();
+        for (number, own) in (1..).zip(ports) {
+            let folder = scratch.path().join(number.to_string());
+            let data = folder.join("data");
+            fs::create_dir_all(&data)?;
+            let path = folder.join("server.properties");
+            fs::write(&path, settings(&common, ports, number, *own, &data))?;
+            nodes.push(Node { number, settings: path, process: None });
+        }
+        Ok(Self { nodes, _scratch: scratch })
+    }
+
+    /// Begins to format the storage of all nodes.
+    pub(super) fn format(&mut self, launch: &Launch) -> Result<(), Failure> {
+        let words = ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config"];
+        self.nodes.iter_mut().try_for_each(|node| node.spawn(launch, &words))
+    }
+
+    /// Whether all have been formatted.
+    ///
+    /// # Errors
+    /// One could not be.
+    pub(super) fn is_formatted(&mut self) -> Result<bool, Failure> {
+        for node in &mut self.nodes {
+            match node.ended()? {
+                None => return Ok(false),
+                Some(status) if status.success() => {}
+                Some(status) => return Err(node.failure(&format!("could not format its storage ({status})"))),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Starts the brokers, without waiting for anything.
+    pub(super) fn run(&mut self, launch: &Launch) -> Result<(), Failure> {
+        self.nodes.iter_mut().try_for_each(|node| node.spawn(launch, &["kafka.Kafka"]))
+    }
+
+    /// Goes on only if all processes run.
+    ///
+    /// # Errors
+    /// One has ended.
+    pub(super) fn check_running(&mut self) -> Result<(), Failure> {
+        for node in &mut self.nodes {
+            if let Some(status) = node.ended()? {
+                return Err(node.failure(&format!("ended by itself ({status}); it should run until it is told to end")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What to say when the brokers do not serve in time.
+    pub(super) fn late(&self, limit: Duration) -> Failure {
+        let logs: Vec<String> = self.nodes.iter().map(|node| node.log_end()).collect();
+        format!(
+            "the brokers did not serve within {} s of being started; the machine may be too busy, or short of memory\n{}",
+            limit.as_secs(),
+            logs.join("\n")
+        )
+        .into()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let mut running: Vec<&mut Child> = self.nodes.iter_mut().filter_map(|node| node.process.as_mut()).collect();
+        running.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        for child in &running {
+            // It fails only when the process is gone already.
+            let _ = kill_process(Pid::from_child(child), Signal::TERM);
+        }
+        let end = Instant::now() + STOP_MAX;
+        while !running.is_empty() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+            running.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        }
+        for child in running {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        // The directory goes after this, as the fields are dropped.
+    }
+}
+
+impl Node {
+    fn spawn(&mut self, launch: &Launch, words: &[&str]) -> Result<(), Failure> {
+        let folder = self.folder();
+        // The broker's log begins anew: once its storage is formatted, nobody asks how that went.
+        let log = File::create(self.log())?;
+        let errors = log.try_clone()?;
+        let mut command = tied(&launch.java);
+        // Enough for tests, little enough for three beside a build.
+        command.args(["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC"]);
+        // A test is over before the second compiler has paid for itself: without it a start takes half the time.
+        command.arg("-XX:TieredStopAtLevel=1");
+        // Otherwise these leave files in the system's place for temporary ones.
+        command.arg("-XX:-UsePerfData").arg(format!("-Djava.io.tmpdir={}", folder.display()));
+        // Without settings of its own, log4j writes only errors.
+        command.arg("-Dlog4j2.level=WARN").arg("-cp").arg(launch.jars.class_path());
+        command.args(words).arg(&self.settings);
+        // A process group of its own: an interrupt from the keyboard is for this program, which then ends the broker.
+        command.current_dir(&folder).stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
+        let child = command.spawn().map_err(|error| format!("cannot start {}: {error}", launch.java.display()))?;
+        self.process = Some(child);
+        Ok(())
+    }
+
+    fn ended(&mut self) -> Result<Option<ExitStatus>, Failure> {
+        match &mut self.process {
+            Some(child) => Ok(child.try_wait()?),
+            None => Ok(None),
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.settings.parent().unwrap_or(&self.settings).to_owned()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder().join("log")
+    }
+
+    fn failure(&self, what: &str) -> Failure {
+        format!("Kafka broker {} {what}\n{}", self.number, self.log_end()).into()
+    }
+
+    fn log_end(&self) -> String {
+        let log = fs::read(self.log()).unwrap_or_default();
+        format!("the end of the log of broker {}:\n{}", self.number, end_of(&String::from_utf8_lossy(&log)))
+    }
+}
+
+/// The last lines of a log, without the lines of stacks.
+fn end_of(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().filter(|line| !line.starts_with('\t') && !line.trim().is_empty()).collect();
+    match lines.get(lines.len().saturating_sub(LOG_LINES)..) {
+        Some(end) if !end.is_empty() => end.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"),
+        _ => "  (it is empty)".to_owned(),
+    }
+}
+
+/// A command that the kernel kills when the thread that spawned it ends, whatever ended it.
+///
+/// `setpriv` belongs to Linux's basic tools and becomes the program, so the process keeps its id. Where it is missing, the brokers survive a
+/// kill -9 of this process.
+fn tied(program: &Path) -> Command {
+    const TIE: [&str; 2] = ["--pdeathsig", "KILL"];
+    let quiet = |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if quiet(Command::new("setpriv").args(TIE).arg("true")).is_ok_and(|status| status.success()) {
+        let mut command = Command::new("setpriv");
+        command.args(TIE).arg(program);
+        command
+    } else {
+        Command::new(program)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_log_has_no_stacks() {
+        let log = "ERROR Exiting (kafka.Kafka$)\n\njava.net.BindException: Address already in use\n\tat a.b(C.java:1)\n\t... 6 more\n";
+        assert_eq!(end_of(log), "  ERROR Exiting (kafka.Kafka$)\n  java.net.BindException: Address already in use");
+        assert_eq!(end_of("\n"), "  (it is empty)");
+        let long: String = (0..100).map(|number| format!("line {number}\n")).collect();
+        assert_eq!(end_of(&long).lines().count(), LOG_LINES);
+        assert!(end_of(&long).ends_with("  line 99"));
+    }
+}

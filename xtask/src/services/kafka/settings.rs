@@ -1,0 +1,132 @@
+//! What a broker is told: its ports, and the settings file made of testing/kafka/server.properties and what differs between brokers.
+
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::path::Path;
+
+use super::BrokerCount;
+use crate::Failure;
+
+/// Where a broker listens, on the loopback address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ports {
+    /// For clients and the other brokers.
+    pub(super) broker: u16,
+    /// For the brokers' agreement among themselves.
+    controller: u16,
+}
+
+impl Ports {
+    /// Ports that are free now. All are held until the last is known, so that they differ.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn choose(count: BrokerCount) -> Result<Vec<Self>, Failure> {
+        let mut held = Vec::new();
+        let mut ports = Vec::new();
+        for _ in 0..count.brokers() {
+            let (broker, controller) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+            ports.push(Self { broker: broker.local_addr()?.port(), controller: controller.local_addr()?.port() });
+            held.push((broker, controller));
+        }
+        Ok(ports)
+    }
+
+    /// What clients connect to.
+    pub(super) fn address(self) -> String {
+        format!("127.0.0.1:{}", self.broker)
+    }
+}
+
+/// The settings of one broker of a cluster that listens on `cluster`. Brokers count from 1.
+pub(super) fn settings(common: &str, cluster: &[Ports], number: usize, ports: Ports, data: &Path) -> String {
+    let voters: Vec<String> = cluster
+        .iter()
+        .enumerate()
+        .map(|(index, ports)| format!("{}@127.0.0.1:{}", index + 1, ports.controller))
+        .collect();
+    // Three copies of which two are enough is what is usual in production; what is more than three adds brokers, not copies.
+    let copies = cluster.len().min(3);
+    let copies_min = if copies == 3 { 2 } else { 1 };
+    let (client, voters, data) = (ports.address(), voters.join(","), data.display());
+    let mut text = format!(
+        "{common}
+node.id={number}
+controller.quorum.voters={voters}
+listeners=PLAINTEXT://{client},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://{client}
+log.dirs={data}
+",
+        controller = ports.controller
+    );
+    for (of_what, minimum) in [
+        ("default.replication.factor", "min.insync.replicas"),
+        ("offsets.topic.replication.factor", ""),
+        ("transaction.state.log.replication.factor", "transaction.state.log.min.isr"),
+        ("share.coordinator.state.topic.replication.factor", "share.coordinator.state.topic.min.isr"),
+    ] {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{of_what}={copies}");
+        if !minimum.is_empty() {
+            let _ = writeln!(text, "{minimum}={copies_min}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(brokers: u16, expected: &[&str]) {
+        let cluster: Vec<Ports> =
+            (1..=brokers).map(|number| Ports { broker: 1000 + number, controller: 2000 + number }).collect();
+        let text = settings("a=b", &cluster, 1, cluster[0], Path::new("/data/1"));
+        for line in expected {
+            assert!(text.lines().any(|found| found == *line), "no {line} in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn one_broker_and_three() {
+        let own = [
+            "a=b",
+            "node.id=1",
+            "listeners=PLAINTEXT://127.0.0.1:1001,CONTROLLER://127.0.0.1:2001",
+            "advertised.listeners=PLAINTEXT://127.0.0.1:1001",
+            "log.dirs=/data/1",
+        ];
+        check(1, &own);
+        check(
+            1,
+            &[
+                "controller.quorum.voters=1@127.0.0.1:2001",
+                "offsets.topic.replication.factor=1",
+                "transaction.state.log.replication.factor=1",
+                "transaction.state.log.min.isr=1",
+                "min.insync.replicas=1",
+            ],
+        );
+        check(3, &own);
+        check(
+            3,
+            &[
+                "controller.quorum.voters=1@127.0.0.1:2001,2@127.0.0.1:2002,3@127.0.0.1:2003",
+                "default.replication.factor=3",
+                "offsets.topic.replication.factor=3",
+                "transaction.state.log.replication.factor=3",
+                "transaction.state.log.min.isr=2",
+                "min.insync.replicas=2",
+            ],
+        );
+    }
+
+    #[test]
+    fn chosen_ports_differ() {
+        let ports = Ports::choose("3".parse().unwrap()).unwrap();
+        let mut numbers: Vec<u16> = ports.iter().flat_map(|ports| [ports.broker, ports.controller]).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 6);
+    }
+}

@@ -10,7 +10,7 @@ const REFUSED: [&str; 8] =
     ["openssl", "openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "aws-lc-fips-sys", "boring", "boring-sys"];
 
 /// Licences that ask for no more than notices; MPL-2.0 asks for changes to the licensed files alone.
-const ALLOWED: [&str; 15] = [
+const ALLOWED: [&str; 16] = [
     "MIT",
     "MIT-0",
     "Apache-2.0",
@@ -26,6 +26,8 @@ const ALLOWED: [&str; 15] = [
     "Zlib",
     "CC0-1.0",
     "MPL-2.0",
+    // Of the list of root certificates, which is data.
+    "CDLA-Permissive-2.0",
 ];
 
 pub(crate) fn check(metadata: &Metadata) -> Vec<Finding> {

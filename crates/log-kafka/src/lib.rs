@@ -1,0 +1,26 @@
+//! The log on Apache Kafka.
+//!
+//! Topics are Kafka's, events CloudEvents in its binary mode, so producers and consumers in any language take part. What doors append
+//! is a transaction, and so is a commit: outputs, changes of state and positions, with the generation of the group. Readers see what
+//! is committed.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
+
+mod assign;
+mod binding;
+mod changelog;
+mod cluster;
+mod cursors;
+mod door;
+mod group;
+mod log;
+mod member;
+mod options;
+mod order;
+mod state;
+mod topics;
+mod wire;
+
+pub use cluster::ConnectError;
+pub use log::KafkaLog;
+pub use options::Options;

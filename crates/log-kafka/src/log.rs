@@ -1,0 +1,159 @@
+//! The log as the contract has it.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use krafka::admin::OffsetSpec;
+use riverrun_event::{Offset, Position, Record, Time, TopicName, TopicPartition};
+use riverrun_log::{
+    Answer, AppendBatch, AppendError, EnsureError, GroupName, Health, JoinError, Log, Logged, Member, Membership,
+    Observe, Order, ReadError, TaskId, TopicDescription, TopicSpec, Topics,
+};
+use tokio::sync::watch;
+
+use crate::cluster::{Cluster, ConnectError};
+use crate::cursors::Cursors;
+use crate::door::Door;
+use crate::member::{KafkaMember, Shared};
+use crate::options::Options;
+
+/// How often the ends of partitions are asked for that somebody reads.
+const WATCH: Duration = Duration::from_millis(100);
+/// Said of everything after the runtime has ended.
+const CLOSED: &str = "the log is closed";
+
+/// A log on a Kafka cluster.
+pub struct KafkaLog {
+    shared: Arc<Shared>,
+    cursors: Arc<Cursors>,
+    door: Door,
+    moved: watch::Receiver<u64>,
+}
+
+impl KafkaLog {
+    /// Connects to a cluster.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when no broker answers.
+    pub fn connect(options: Options) -> Result<Self, ConnectError> {
+        let cluster = Cluster::connect(options)?;
+        let (sender, moved) = watch::channel(0);
+        let door = Door::open(&cluster, sender.clone());
+        let cursors = Arc::new(Cursors::default());
+        cluster.spawn(watch_ends(Arc::downgrade(&cluster), Arc::downgrade(&cursors), sender.clone()));
+        let shared = Arc::new(Shared { cluster, open: Default::default(), moved: sender });
+        Ok(Self { shared, cursors, door, moved })
+    }
+
+    fn cluster(&self) -> Arc<Cluster> {
+        Arc::clone(&self.shared.cluster)
+    }
+
+    /// Waits for what the cluster answers.
+    fn ask<T: Send + 'static>(
+        &self,
+        answer: impl Future<Output = Result<T, ReadError>> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        self.shared.cluster.wait(answer).unwrap_or_else(|| Err(ReadError::Failed(CLOSED.to_owned())))
+    }
+}
+
+impl Topics for KafkaLog {
+    fn ensure<'a>(&'a self, topics: &'a [TopicSpec]) -> Answer<'a, Result<(), EnsureError>> {
+        let (cluster, topics) = (self.cluster(), topics.to_vec());
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.shared.cluster.spawn(async move { drop(sender.send(cluster.ensure(&topics).await)) });
+        Box::pin(async { receiver.await.unwrap_or_else(|_| Err(EnsureError::Failed(CLOSED.to_owned()))) })
+    }
+
+    fn describe(&self, topic: &TopicName) -> Result<TopicDescription, ReadError> {
+        let (cluster, topic) = (self.cluster(), topic.clone());
+        self.ask(async move { cluster.describe(&topic).await })
+    }
+
+    fn offset_at(&self, partition: &TopicPartition, time: Time) -> Result<Offset, ReadError> {
+        let (cluster, cursors, partition) = (self.cluster(), Arc::clone(&self.cursors), partition.clone());
+        self.ask(async move {
+            let offset = cluster.offset_at(&partition, time).await?;
+            let first = cursors.read(&cluster, &partition.at(offset), 1).await?;
+            Ok(first.first().map_or(offset, |record| record.position.offset))
+        })
+    }
+}
+
+impl Observe for KafkaLog {
+    fn moved(&self) -> watch::Receiver<u64> {
+        self.moved.clone()
+    }
+
+    fn orders(&self, group: &GroupName, task: TaskId, from: u64, limit: usize) -> Result<Vec<(u64, Order)>, ReadError> {
+        let open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner).get(&(group.clone(), task)).cloned();
+        let state = match open {
+            Some(state) => state,
+            None => {
+                let (cluster, group) = (self.cluster(), group.clone());
+                let changes = async move { cluster.changes(&group, task).await.map_err(ReadError::Failed) };
+                Arc::new(crate::state::TaskState::restored(self.ask(changes)?))
+            }
+        };
+        state.orders(from, limit).map_err(ReadError::Failed)
+    }
+
+    fn health(&self) -> Health {
+        Health::Serving
+    }
+}
+
+impl Log for KafkaLog {
+    fn append(&self, batch: AppendBatch) -> Answer<'static, Result<Vec<Logged>, AppendError>> {
+        Box::pin(self.door.append(batch))
+    }
+
+    fn read(&self, from: &Position, bytes_max: usize) -> Result<Vec<Record>, ReadError> {
+        let (cluster, cursors, from) = (self.cluster(), Arc::clone(&self.cursors), from.clone());
+        self.ask(async move { cursors.read(&cluster, &from, bytes_max).await })
+    }
+
+    fn join(&self, membership: Membership) -> Result<Box<dyn Member>, JoinError> {
+        let failed = |error: ReadError| match error {
+            ReadError::UnknownPartition(partition) => JoinError::UnknownPartition(partition),
+            error => JoinError::Failed(error.to_string()),
+        };
+        let (cluster, asked) = (self.cluster(), membership.clone());
+        self.ask(async move {
+            for input in asked.tasks.iter().flat_map(|task| &task.inputs) {
+                cluster.check(input).await.map_err(|error| match error {
+                    ReadError::UnknownTopic(_) => ReadError::UnknownPartition(input.clone()),
+                    error => error,
+                })?;
+            }
+            let tasks = asked.tasks.iter().map(|task| task.task.0 + 1).max().unwrap_or(1);
+            cluster.ensure_changelog(&asked.group, tasks).await.map_err(ReadError::Failed)
+        })
+        .map_err(failed)?;
+        Ok(Box::new(KafkaMember::join(&self.shared, membership)))
+    }
+}
+
+/// Tells readers that there is more, whoever wrote it.
+async fn watch_ends(cluster: std::sync::Weak<Cluster>, cursors: std::sync::Weak<Cursors>, moved: watch::Sender<u64>) {
+    let mut known = Vec::new();
+    loop {
+        tokio::time::sleep(WATCH).await;
+        let (Some(cluster), Some(cursors)) = (cluster.upgrade(), cursors.upgrade()) else { return };
+        let partitions = cursors.partitions();
+        if partitions.is_empty() {
+            continue;
+        }
+        match cluster.offsets(&partitions, OffsetSpec::Latest).await {
+            Ok(ends) => {
+                let ends: Vec<_> = partitions.into_iter().zip(ends).collect();
+                if ends != known {
+                    known = ends;
+                    moved.send_modify(|count| *count += 1);
+                }
+            }
+            Err(error) => tracing::debug!(%error, "the ends of partitions are not known"),
+        }
+    }
+}

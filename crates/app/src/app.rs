@@ -237,6 +237,7 @@ fn settings(parts: Parts, source: &Source) -> Settings {
     let data_dir = parts.data_dir.unwrap_or_else(|| PathBuf::from(Settings::DATA_DIR_DEFAULT));
     Settings {
         log: parts.log,
+        kafka: parts.kafka,
         // Through its components: `././data` is the same directory as `./data`, and reads better in messages.
         data_dir: folder(source.path()).join(data_dir).components().collect(),
         durability: parts.durability,

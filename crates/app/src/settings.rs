@@ -15,6 +15,8 @@ use riverrun_topology::TypePattern;
 pub struct Settings {
     /// The log.
     pub log: LogSetting,
+    /// How a Kafka cluster is used, where `log` names one.
+    pub kafka: Kafka,
     /// Where the local log keeps its data, already joined to the app file's folder.
     pub data_dir: PathBuf,
     /// When the local log syncs what it wrote.
@@ -41,6 +43,99 @@ pub enum LogSetting {
     /// The embedded one, in `data_dir`.
     #[default]
     Local,
+    /// Apache Kafka.
+    Kafka {
+        /// `host:port` of some brokers, separated by commas.
+        brokers: String,
+    },
+}
+
+/// How a Kafka cluster is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kafka {
+    /// Names this instance among those of the app; without it, a name made up once and kept in `data_dir`.
+    pub instance: Option<String>,
+    /// What the names of topics, groups and transactions begin with.
+    pub prefix: String,
+    /// Copies of each partition of new topics; the cluster's default without it.
+    pub replication: Option<u8>,
+    /// How long an instance may be silent before its partitions go to others.
+    pub session: Duration,
+    /// How many other instances keep a copy of each task's state.
+    pub standbys: u8,
+    /// The connection is encrypted.
+    pub tls: Option<Tls>,
+    /// Who connects.
+    pub sasl: Option<Sasl>,
+}
+
+impl Default for Kafka {
+    fn default() -> Self {
+        Self {
+            instance: None,
+            prefix: String::new(),
+            replication: None,
+            session: Duration::from_secs(10),
+            standbys: 0,
+            tls: None,
+            sasl: None,
+        }
+    }
+}
+
+/// Files in PEM format.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The authority that signed the brokers' certificates; the usual ones without it.
+    pub ca: Option<PathBuf>,
+    /// This client's certificate.
+    pub certificate: Option<PathBuf>,
+    /// The key of the certificate.
+    pub key: Option<PathBuf>,
+}
+
+/// Who connects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sasl {
+    /// By a name and a password.
+    Password {
+        /// How the password is proved.
+        mechanism: SaslMechanism,
+        /// The name.
+        user: String,
+        /// The password.
+        secret: Secret,
+    },
+    /// By a token (`OAUTHBEARER`).
+    Token {
+        /// The file that holds it, read anew whenever one is needed.
+        file: PathBuf,
+    },
+}
+
+/// How SASL proves who connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaslMechanism {
+    /// `PLAIN`: by the password itself.
+    Plain,
+    /// `SCRAM-SHA-256`.
+    ScramSha256,
+    /// `SCRAM-SHA-512`.
+    ScramSha512,
+    /// `OAUTHBEARER`.
+    OAuthBearer,
+}
+
+impl SaslMechanism {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "plain" => Self::Plain,
+            "scram-sha-256" => Self::ScramSha256,
+            "scram-sha-512" => Self::ScramSha512,
+            "oauthbearer" => Self::OAuthBearer,
+            _ => return None,
+        })
+    }
 }
 
 /// When the local log syncs what it wrote.
@@ -113,6 +208,7 @@ impl Settings {
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             log: LogSetting::default(),
+            kafka: Kafka::default(),
             data_dir: data_dir.into(),
             durability: Durability::default(),
             compression: Compression::default(),
@@ -129,7 +225,11 @@ impl Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut written = formatter.debug_struct("Settings");
-        written.field("log", &self.log);
+        match self.substituted.get("log") {
+            Some(source) => written.field("log", source),
+            None => written.field("log", &self.log),
+        };
+        written.field("kafka", &self.kafka);
         match self.substituted.get("data_dir") {
             Some(source) => written.field("data_dir", source),
             None => written.field("data_dir", &self.data_dir),

@@ -2,7 +2,7 @@
 
 use riverrun_event::limits::PARTITIONS_MAX;
 
-use super::{ACCESS, DEFAULTS, LIMITS, PIPELINE, REQUIRED, STEP, Section, field};
+use super::{ACCESS, DEFAULTS, KAFKA, LIMITS, PIPELINE, REQUIRED, STEP, Section, field};
 use crate::takes::Takes;
 
 pub(crate) static APP: Section = Section {
@@ -18,16 +18,23 @@ pub(crate) static APP: Section = Section {
         ),
         field(
             "log",
-            Takes::Choice(&["local"]),
+            Takes::Either(&Takes::Choice(&["local"]), &Takes::Text("kafka://host:port,...")),
             "`local`",
-            "Where events are kept: `local` is the embedded log in `data_dir`.",
-            "log: local",
+            "Where events are kept: `local` is the embedded log in `data_dir`; `kafka://` names some brokers of an Apache Kafka cluster.",
+            "log: kafka://broker-1:9092,broker-2:9092",
+        ),
+        field(
+            "kafka",
+            Takes::Mapping(&KAFKA),
+            "see below",
+            "How the app runs on Apache Kafka, where `log` says so.",
+            "kafka: { instance: shop-1, replication: 3 }",
         ),
         field(
             "data_dir",
             Takes::Text("path"),
             "`./data`",
-            "The folder of the embedded log and all state, relative to the app file.",
+            "The folder of the embedded log and all state, relative to the app file. On Kafka, of the local copy of the state.",
             "data_dir: /var/lib/flights",
         ),
         field(

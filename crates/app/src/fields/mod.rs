@@ -4,12 +4,14 @@
 mod aggregates;
 mod entities;
 mod joins;
+mod kafka;
 mod pipelines;
 mod running;
 
 pub(crate) use aggregates::{AGGREGATE, COGROUP, COUNT, EMIT, FOLD, REDUCE, WINDOW};
 pub(crate) use entities::{APP, COMPACT, MODEL, RETENTION, TOPIC};
 pub(crate) use joins::{ABSENCE, DEDUPLICATE, IDENTIFY, JOIN, MONITOR, RATE, RATE_MAX, SEQUENCE, TABLE, THRESHOLD};
+pub(crate) use kafka::{KAFKA, KAFKA_SASL, KAFKA_TLS, REPLICATION_MAX, STANDBYS_MAX};
 pub(crate) use pipelines::{
     FLAT_MAP, LOOKUP, MERGE, PARTITIONER, PIPELINE, REPARTITION, ROUTE, SNAPSHOT_MODEL, STEP, TRANSFORM, WAY,
 };
@@ -74,8 +76,8 @@ pub(crate) const VERB: &str = "-";
 /// The fields of the app file that an included file may have: what the app does.
 pub(crate) const INCLUDABLE: [&str; 4] = ["topics", "models", "pipelines", "fragments"];
 /// The fields of the app file that the file of an environment may have: where and how it runs.
-pub(crate) const OVERLAYABLE: [&str; 8] =
-    ["log", "data_dir", "durability", "compression", "cache", "listen", "limits", "access"];
+pub(crate) const OVERLAYABLE: [&str; 9] =
+    ["log", "kafka", "data_dir", "durability", "compression", "cache", "listen", "limits", "access"];
 
 /// Every section, in the order of the reference.
 pub(crate) static SECTIONS: &[&Section] = &[
@@ -115,6 +117,9 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &LIMITS,
     &ACCESS,
     &TOKEN,
+    &KAFKA,
+    &KAFKA_TLS,
+    &KAFKA_SASL,
 ];
 
 #[cfg(test)]

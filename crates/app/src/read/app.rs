@@ -14,7 +14,7 @@ use super::reader::Reader;
 use super::settings::Defaults;
 use super::topic::TopicPart;
 use crate::fields;
-use crate::settings::{Compression, Durability, LogSetting, Token};
+use crate::settings::{Compression, Durability, Kafka, LogSetting, Token};
 use crate::source::Span;
 use crate::yaml::Node;
 
@@ -22,6 +22,7 @@ use crate::yaml::Node;
 pub(crate) struct Parts {
     pub(crate) app: Option<AppName>,
     pub(crate) log: LogSetting,
+    pub(crate) kafka: Kafka,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) durability: Durability,
     pub(crate) compression: Compression,
@@ -48,6 +49,7 @@ pub(crate) fn app(reader: &mut Reader<'_>, node: &Node) -> Option<Parts> {
         fields.entry("defaults").map(|entry| reader.defaults(&entry.node, entry.name_span)).unwrap_or_default();
     let app = fields.require(reader, "app").and_then(|node| reader.name(node, "an app", AppName::new));
     let log = fields.get("log").map(|node| reader.log(node)).unwrap_or_default();
+    let kafka = fields.entry("kafka").map(|entry| reader.kafka(&entry.node, entry.name_span)).unwrap_or_default();
     let data_dir = fields.get("data_dir").and_then(|node| reader.data_dir(node));
     let durability = fields.get("durability").and_then(|node| reader.durability(node)).unwrap_or_default();
     let compression = fields.get("compression").and_then(|node| reader.compression(node)).unwrap_or_default();
@@ -65,6 +67,7 @@ pub(crate) fn app(reader: &mut Reader<'_>, node: &Node) -> Option<Parts> {
     Some(Parts {
         app,
         log,
+        kafka,
         data_dir,
         durability,
         compression,

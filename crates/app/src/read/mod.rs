@@ -6,6 +6,7 @@ mod expand;
 mod expression;
 mod fragment;
 mod joins;
+mod kafka;
 mod lookup;
 mod model;
 mod monitor;

@@ -1,4 +1,4 @@
-//! The parts of the file that say where and how the app runs: `log`, `data_dir`, `listen`, `limits`, `access`, `defaults`.
+//! The parts of the file that say where and how the app runs: `data_dir`, `listen`, `limits`, `access`, `defaults`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,12 +10,11 @@ use riverrun_topology::{OnError, Topic, TypePattern};
 
 use super::reader::{Fields, Reader};
 use super::topic::Retention;
-use super::value::quote;
 use super::{At, unit};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::fields::{self, BATCH_EVENTS_MAX, JSON_DEPTH_MAX};
-use crate::settings::{Compression, Durability, LogSetting, Secret, Token};
+use crate::settings::{Compression, Durability, Secret, Token};
 use crate::source::Span;
 use crate::yaml::{Node, Value};
 
@@ -65,22 +64,6 @@ impl Reader<'_> {
         for item in node.one_or_many().iter().filter(|item| !matches!(item.value, Value::Scalar(_))) {
             self.wrong_kind(item, "a file or a pattern of files such as pipelines/*.yaml");
         }
-    }
-
-    pub(super) fn log(&mut self, node: &Node) -> LogSetting {
-        let Some(text) = self.text(node, "`local`") else { return LogSetting::Local };
-        if text.value.starts_with("kafka://") {
-            let message = "this build has no Kafka log";
-            self.report(
-                Diagnostic::error(codes::LOG, node.span, message)
-                    .note("asks for Kafka")
-                    .help("write `log: local`; the embedded log needs no server and keeps its data in `data_dir`"),
-            );
-        } else if text.value != "local" {
-            let message = format!("{} is no log", quote(&text.written));
-            self.report(Diagnostic::error(codes::LOG, node.span, message).note("unknown").help("write `log: local`"));
-        }
-        LogSetting::Local
     }
 
     pub(super) fn durability(&mut self, node: &Node) -> Option<Durability> {
@@ -252,7 +235,7 @@ impl Reader<'_> {
         node.one_or_many().iter().filter_map(|item| self.parsed(item, expected, pattern)).collect()
     }
 
-    fn secret(&mut self, node: &Node) -> Option<Secret> {
+    pub(super) fn secret(&mut self, node: &Node) -> Option<Secret> {
         let text = self.text(node, "a secret")?;
         let problem = if text.value.is_empty() {
             Some("the secret is empty")
@@ -276,7 +259,7 @@ impl Reader<'_> {
         Some(Secret::new(text.value))
     }
 
-    fn note_substitution(&mut self, field: &'static str, node: &Node) {
+    pub(super) fn note_substitution(&mut self, field: &'static str, node: &Node) {
         if let Value::Scalar(scalar) = &node.value
             && scalar.text.contains("${")
         {

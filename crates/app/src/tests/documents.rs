@@ -73,7 +73,10 @@ fn every_example_of_the_reference_is_accepted() {
                 }
                 path => match path.strip_prefix("pipelines.<name>.steps[].") {
                     Some(within) => format!("app: a\npipelines: {{ p: {{ steps: [{}] }} }}", nested(within, example)),
-                    None => format!("app: a\n{path}: {{ {example} }}"),
+                    None => match path.split_once('.') {
+                        Some((outer, within)) => format!("app: a\n{outer}: {}", nested(within, example)),
+                        None => format!("app: a\n{path}: {{ {example} }}"),
+                    },
                 },
             };
             // An example stands alone, so what goes with it is missing: names it refers to, other required fields.

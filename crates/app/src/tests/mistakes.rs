@@ -72,7 +72,23 @@ fn values_fit_their_fields() {
         "app: a\nlimits: { body: 0, deduplication: 36h, time_ahead: 10ms }",
         &["2:17 RR0008 size", "2:35 RR0008 whole days", "2:52 RR0008 whole seconds"],
     );
-    check("app: a\nlog: kafka://127.0.0.1:9092", &["2:6 RR0015 no Kafka log => log: local"]);
+    for brokers in ["", "broker", ":9092", "broker:0", "broker:x", "a:1,,b:2"] {
+        check(&format!("app: a\nlog: kafka://{brokers}"), &["2:6 RR0015 names no brokers => kafka://broker-1:9092"]);
+    }
+    check(
+        "app: a\nkafka: { instance: 'a b', prefix: '', replication: 0, session: 1s, standbys: 9, tls: { key: k } }",
+        &[
+            "2:20 RR0008 `a b`",
+            "2:35 RR0008 ``",
+            "2:52 RR0008 from 1 to 100",
+            "2:64 RR0008 from 6s to 30m",
+            "2:78 RR0008 from 0 to 8",
+            "2:81 RR0005 both `certificate` and `key`",
+        ],
+    );
+    check("app: a\nkafka: { sasl: { mechanism: gssapi } }", &["2:29 RR0008 `gssapi` is not plain, scram-sha-256"]);
+    check("app: a\nkafka: { sasl: { mechanism: plain } }", &["2:10 RR0005 user", "2:10 RR0005 secret"]);
+    check("app: a\nkafka: { sasl: { mechanism: oauthbearer } }", &["2:10 RR0005 token_file"]);
     check("app: a\nlog: postgres", &["2:6 RR0015 `postgres` is no log"]);
     check("app: a\naccess: { hosts: ['http://x/'] }", &["2:19 RR0008 host name"]);
     check(

@@ -40,7 +40,7 @@ impl Environment for Fixed {
     }
 
     fn file(&self, path: &Path) -> Result<String, String> {
-        if path == Path::new("/run/secrets/shop") { Ok("swordfish".to_owned()) } else { Err("no such file".to_owned()) }
+        if path.starts_with("/run/secrets") { Ok("swordfish".to_owned()) } else { Err("no such file".to_owned()) }
     }
 
     fn matching(&self, pattern: &Pattern) -> Result<Vec<PathBuf>, String> {

@@ -51,7 +51,6 @@ fn mistakes_are_seen_while_one_types() {
     let found = seen(super::twenty::FILE);
     for place in [
         "/app ",
-        "/log ",
         " Additional properties are not allowed ('data_dirr'",
         "/topics/flights/partitions ",
         "/topics/planes Additional properties are not allowed ('kye'",

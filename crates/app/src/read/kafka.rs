@@ -1,0 +1,126 @@
+//! Which log the app runs on, and how a Kafka cluster is reached: `log` and `kafka`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::reader::{Fields, Reader};
+use super::unit;
+use super::value::quote;
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::fields::{self, REPLICATION_MAX, STANDBYS_MAX};
+use crate::settings::{Kafka, LogSetting, Sasl, SaslMechanism, Tls};
+use crate::source::Span;
+use crate::yaml::Node;
+
+/// What clusters allow as a rule (`group.min.session.timeout.ms`, `group.max.session.timeout.ms`).
+const SESSION_MIN: Duration = Duration::from_secs(6);
+const SESSION_MAX: Duration = Duration::from_secs(30 * 60);
+/// An instance's name is part of names that Kafka bounds to 249 characters.
+const INSTANCE_CHARACTERS_MAX: usize = 64;
+
+impl Reader<'_> {
+    pub(super) fn log(&mut self, node: &Node) -> LogSetting {
+        self.note_substitution("log", node);
+        let Some(text) = self.text(node, "`local`, or kafka:// with brokers") else { return LogSetting::Local };
+        if text.value == "local" {
+            return LogSetting::Local;
+        }
+        let (message, note) = match text.value.strip_prefix("kafka://").map(brokers) {
+            Some(Ok(brokers)) => return LogSetting::Kafka { brokers },
+            Some(Err(reason)) => (format!("{} names no brokers", quote(&text.written)), reason),
+            None => (format!("{} is no log", quote(&text.written)), "unknown".to_owned()),
+        };
+        let help = "write `log: local`, or brokers as in `log: kafka://broker-1:9092,broker-2:9092`";
+        self.report(Diagnostic::error(codes::LOG, node.span, message).note(note).help(help));
+        LogSetting::Local
+    }
+
+    pub(super) fn kafka(&mut self, node: &Node, place: Span) -> Kafka {
+        let mut kafka = Kafka::default();
+        let Some(fields) = self.fields(node, place, &fields::KAFKA) else { return kafka };
+        kafka.instance = fields.get("instance").and_then(|node| {
+            let expected = "a name of at most 64 letters, digits, `.`, `_` and `-`";
+            self.parsed(node, expected, |text| named(text, INSTANCE_CHARACTERS_MAX))
+        });
+        if let Some(prefix) = fields.get("prefix").and_then(|node| {
+            let expected = "the beginning of a name, of letters, digits, `.`, `_` and `-`";
+            self.parsed(node, expected, |text| named(text, INSTANCE_CHARACTERS_MAX))
+        }) {
+            kafka.prefix = prefix;
+        }
+        let replication = fields.get("replication").and_then(|node| self.number(node, 1, REPLICATION_MAX));
+        kafka.replication = replication.and_then(|copies| u8::try_from(copies).ok());
+        if let Some(session) = fields.get("session").and_then(|node| {
+            self.parsed(node, "a duration from 6s to 30m", |text| match unit::duration(text)? {
+                session if (SESSION_MIN..=SESSION_MAX).contains(&session) => Ok(session),
+                _ => Err("out of range".to_owned()),
+            })
+        }) {
+            kafka.session = session;
+        }
+        if let Some(standbys) = fields.get("standbys").and_then(|node| self.number(node, 0, STANDBYS_MAX)) {
+            kafka.standbys = u8::try_from(standbys).unwrap_or(u8::MAX);
+        }
+        kafka.tls = fields.entry("tls").map(|entry| self.tls(&entry.node, entry.name_span));
+        kafka.sasl = fields.entry("sasl").and_then(|entry| self.sasl(&entry.node, entry.name_span));
+        kafka
+    }
+
+    fn tls(&mut self, node: &Node, place: Span) -> Tls {
+        let Some(fields) = self.fields(node, place, &fields::KAFKA_TLS) else { return Tls::default() };
+        let tls = Tls {
+            ca: self.file_named(&fields, "ca"),
+            certificate: self.file_named(&fields, "certificate"),
+            key: self.file_named(&fields, "key"),
+        };
+        if tls.certificate.is_some() != tls.key.is_some() {
+            let message = "a client certificate needs both `certificate` and `key`";
+            self.report(Diagnostic::error(codes::MISSING_FIELD, place, message).note("one of them is missing"));
+        }
+        tls
+    }
+
+    fn file_named(&mut self, fields: &Fields<'_>, name: &'static str) -> Option<PathBuf> {
+        let text = fields.get(name).and_then(|node| self.text(node, "the path of a file"))?;
+        Some(PathBuf::from(text.value))
+    }
+
+    fn sasl(&mut self, node: &Node, place: Span) -> Option<Sasl> {
+        let fields = self.fields(node, place, &fields::KAFKA_SASL)?;
+        let expected = "plain, scram-sha-256, scram-sha-512 or oauthbearer";
+        let mechanism = fields.require(self, "mechanism").and_then(|node| {
+            self.parsed(node, expected, |text| SaslMechanism::named(text).ok_or_else(|| "unknown".to_owned()))
+        })?;
+        if mechanism == SaslMechanism::OAuthBearer {
+            fields.require(self, "token_file")?;
+            return Some(Sasl::Token { file: self.file_named(&fields, "token_file")? });
+        }
+        let user = fields.require(self, "user").and_then(|node| self.text(node, "a user's name"));
+        let secret = fields.require(self, "secret").and_then(|node| self.secret(node));
+        let (user, secret) = user.zip(secret)?;
+        Some(Sasl::Password { mechanism, user: user.value, secret })
+    }
+}
+
+/// `host:port,host:port`, each with both.
+fn brokers(text: &str) -> Result<String, String> {
+    for broker in text.split(',') {
+        let port = broker.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(1..))) {
+            return Err(format!("{} is not host:port", quote(broker)));
+        }
+    }
+    Ok(text.to_owned())
+}
+
+fn named(text: &str, characters_max: usize) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if text.is_empty() || text.len() > characters_max {
+        Err(format!("it has {} characters", text.len()))
+    } else if !text.chars().all(good) {
+        Err("it has characters that Kafka's names cannot have".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}

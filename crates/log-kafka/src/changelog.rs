@@ -1,17 +1,38 @@
-//! The changelogs of groups: compacted topics of our own, a partition for each task.
+//! The changelogs of groups: compacted topics of our own, a partition for each task, and how a local copy is brought to their end.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use krafka::KrafkaError;
-use krafka::admin::{CreateTopicsOptions, ListOffsetsOptions, NewTopic, OffsetSpec, TopicPartition as KafkaPartition};
-use krafka::consumer::{AutoOffsetReset, IsolationLevel};
+use krafka::admin::{
+    CreateTopicsOptions, DescribeTopicsOptions, ListOffsetsOptions, NewTopic, OffsetSpec,
+    TopicPartition as KafkaPartition,
+};
+use krafka::consumer::{AutoOffsetReset, Consumer, ConsumerRecord, IsolationLevel};
 use krafka::error::ErrorCode;
+use riverrun_event::Time;
 use riverrun_log::{GroupName, TaskId};
 
 use crate::cluster::Cluster;
+use crate::state::{Change, TaskState};
 
 const POLL: Duration = Duration::from_millis(200);
+/// How long deletions stay in a changelog. A copy that was not kept up to date for longer may lack some, and is made anew.
+const DELETIONS: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often a long restoration says how far it is.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
+/// Records taken over at once.
+const POLL_RECORDS: i32 = 10_000;
+const FETCH_BYTES: i32 = 8 * 1024 * 1024;
+
+/// Where the changelog of a task begins and ends.
+pub(crate) struct Bounds {
+    topic: [u8; 16],
+    start: i64,
+    /// Behind everything written, committed or not: what is not will be decided soon.
+    end: i64,
+}
 
 impl Cluster {
     /// The name of a group on the cluster.
@@ -28,6 +49,7 @@ impl Cluster {
         let count = i32::try_from(tasks).unwrap_or(i32::MAX);
         let topic = NewTopic::new(self.changelog(group), count, self.options.replication.unwrap_or(-1));
         let topic = topic.map_err(|error| error.to_string())?.with_config("cleanup.policy", "compact");
+        let topic = topic.with_config("delete.retention.ms", DELETIONS.as_millis().to_string());
         let created = self.admin.create_topics([topic], CreateTopicsOptions::default()).await;
         for (name, created) in created.map_err(|error| error.to_string())? {
             match created {
@@ -38,49 +60,113 @@ impl Cluster {
         Ok(())
     }
 
-    /// What is committed of a task's changelog, oldest first.
-    pub(crate) async fn changes(
-        &self,
-        group: &GroupName,
-        task: TaskId,
-    ) -> Result<Vec<(Vec<u8>, Option<Bytes>)>, String> {
-        let (topic, partition) = (self.changelog(group), i32::try_from(task.0).unwrap_or(i32::MAX));
-        let place = KafkaPartition::new(topic.clone(), partition);
+    /// `None` where there is no changelog yet.
+    pub(crate) async fn changelog_bounds(&self, group: &GroupName, task: TaskId) -> Result<Option<Bounds>, String> {
+        let name = self.changelog(group);
+        let described = self.admin.describe_topics([name.as_str()], DescribeTopicsOptions::default()).await;
+        let topic = match described.map_err(|error| error.to_string())?.remove(&name) {
+            Some(Ok(description)) => description.topic_id,
+            Some(Err(KrafkaError::Broker { code: ErrorCode::UnknownTopicOrPartition, .. })) | None => return Ok(None),
+            Some(Err(error)) => return Err(error.to_string()),
+        };
+        let place = KafkaPartition::new(name, partition_of(task));
         let mut bounds = [0; 2];
         for (bound, spec) in bounds.iter_mut().zip([OffsetSpec::Earliest, OffsetSpec::Latest]) {
-            let options = ListOffsetsOptions::default().read_committed(true);
-            let listed = self.admin.list_offsets([(place.clone(), spec)], options).await;
+            let listed = self.admin.list_offsets([(place.clone(), spec)], ListOffsetsOptions::default()).await;
             match listed.map_err(|error| error.to_string())?.remove(&place) {
                 Some(Ok(listed)) => *bound = listed.offset,
-                Some(Err(KrafkaError::Broker { code: ErrorCode::UnknownTopicOrPartition, .. })) | None => {
-                    return Ok(Vec::new());
-                }
                 Some(Err(error)) => return Err(error.to_string()),
+                None => return Ok(None),
             }
         }
         let [start, end] = bounds;
-        let mut changes = Vec::new();
-        if start >= end {
-            return Ok(changes);
-        }
-        let consumer = self.kafka.consumer_without_group().isolation_level(IsolationLevel::ReadCommitted);
-        let consumer = consumer.auto_offset_reset(AutoOffsetReset::None).enable_auto_commit(false).fetch_max_wait(POLL);
-        let consumer = consumer.initial_offsets([(place, start)]).build().await.map_err(|error| error.to_string())?;
-        consumer.assign(&topic, vec![partition]).await.map_err(|error| error.to_string())?;
-        while consumer.fetch_position(&topic, partition).await.is_none_or(|next| next < end) {
-            for record in consumer.poll(POLL).await.map_err(|error| error.to_string())? {
-                changes.push((record.key.unwrap_or_default().to_vec(), record.value));
-            }
-        }
-        // What was fetched and not given out yet.
-        loop {
-            let rest = consumer.poll(Duration::ZERO).await.map_err(|error| error.to_string())?;
-            if rest.is_empty() {
-                break;
-            }
-            changes.extend(rest.into_iter().map(|record| (record.key.unwrap_or_default().to_vec(), record.value)));
-        }
-        drop(consumer.close().await);
-        Ok(changes)
+        Ok(Some(Bounds { topic, start, end }))
     }
+
+    /// A reader of changelogs, of what is committed in them.
+    pub(crate) async fn changelog_reader(&self) -> krafka::Result<Consumer> {
+        let consumer = self.kafka.consumer_without_group().isolation_level(IsolationLevel::ReadCommitted);
+        let consumer = consumer.auto_offset_reset(AutoOffsetReset::None).enable_auto_commit(false);
+        let consumer = consumer.fetch_max_wait(POLL).max_poll_records(POLL_RECORDS);
+        consumer.max_partition_fetch_bytes(FETCH_BYTES).build().await
+    }
+
+    /// Brings the local copy of a task's state to the end of its changelog, however far it is.
+    pub(crate) async fn restore(&self, group: &GroupName, task: TaskId, state: &Arc<TaskState>) -> Result<(), String> {
+        let Some(bounds) = self.changelog_bounds(group, task).await? else { return Ok(()) };
+        bounds.fit(group, task, state)?;
+        let start = state.applied().next;
+        if start >= bounds.end {
+            return Ok(());
+        }
+        let failed = |error: KrafkaError| error.to_string();
+        let (topic, partition) = (self.changelog(group), partition_of(task));
+        let consumer = self.changelog_reader().await.map_err(failed)?;
+        consumer.assign(&topic, vec![partition]).await.map_err(failed)?;
+        consumer.seek(&topic, partition, start).await.map_err(failed)?;
+        let (mut told, mut records) = (Instant::now(), 0_u64);
+        loop {
+            // Asked before, since what is given out now was fetched before.
+            let complete = consumer.fetch_position(&topic, partition).await.is_some_and(|next| next >= bounds.end);
+            let polled = consumer.poll(if complete { Duration::ZERO } else { POLL }).await.map_err(failed)?;
+            let changes: Vec<Change> = polled.into_iter().map(change).collect();
+            let Some(last) = changes.last() else {
+                if complete {
+                    break;
+                }
+                continue;
+            };
+            let next = last.offset + 1;
+            records += u64::try_from(changes.len()).unwrap_or_default();
+            state.apply(&changes, next)?;
+            if told.elapsed() > TOLD_EVERY {
+                told = Instant::now();
+                let percent = (next - start) * 100 / (bounds.end - start).max(1);
+                tracing::info!(%group, %task, records, percent, "restoring the state of a task");
+            }
+        }
+        state.apply(&[], bounds.end)?;
+        tracing::debug!(%group, %task, records, "the state of a task is restored");
+        drop(consumer.close().await);
+        Ok(())
+    }
+}
+
+impl Bounds {
+    /// Makes the local copy anew where it cannot be continued.
+    pub(crate) fn fit(&self, group: &GroupName, task: TaskId, state: &TaskState) -> Result<(), String> {
+        let applied = state.applied();
+        let age = Time::now().unix_ms() - applied.at.unix_ms();
+        let reason = if applied.topic != self.topic {
+            "it is of another changelog"
+        } else if applied.next < self.start {
+            "the changelog begins behind it"
+        } else if applied.next > self.end {
+            "the changelog ends before it"
+        } else if age > i64::try_from(DELETIONS.as_millis()).unwrap_or(i64::MAX) {
+            "deletions may have gone by since"
+        } else {
+            return Ok(());
+        };
+        if applied.next > 0 {
+            tracing::warn!(%group, %task, reason, "the local copy of a task's state is made anew");
+        }
+        state.clear(self.topic, self.start)
+    }
+}
+
+pub(crate) fn change(record: ConsumerRecord) -> Change {
+    Change { offset: record.offset, key: record.key.unwrap_or_default(), value: record.value }
+}
+
+pub(crate) fn partition_of(task: TaskId) -> i32 {
+    i32::try_from(task.0).unwrap_or(i32::MAX)
+}
+
+/// A record of a changelog, to be written.
+pub(crate) fn record(changelog: &str, task: TaskId, key: &[u8], value: Option<Bytes>) -> krafka::Record {
+    let mut record = krafka::Record::new(changelog, Bytes::new());
+    record.partition = Some(partition_of(task));
+    (record.key, record.value) = (Some(Bytes::copy_from_slice(key)), value);
+    record
 }

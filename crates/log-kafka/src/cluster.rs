@@ -11,7 +11,7 @@ use krafka::admin::AdminClient;
 use riverrun_event::TopicName;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::options::Options;
+use crate::options::{CONNECT_TIMEOUT, Options, REQUEST_TIMEOUT};
 
 /// Threads of the runtime: the work is waiting.
 const THREADS: usize = 2;
@@ -22,7 +22,18 @@ pub(crate) struct Cluster {
     pub(crate) admin: AdminClient,
     pub(crate) options: Options,
     /// Last, since what runs on it uses the connection.
-    runtime: Option<Runtime>,
+    runtime: Background,
+}
+
+/// A runtime that ends without waiting: whoever drops it may be a task of it, or of another runtime, where waiting is not allowed.
+struct Background(Option<Runtime>);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// The cluster cannot be reached.
@@ -40,16 +51,20 @@ impl Cluster {
         let failed = |reason: String| ConnectError { brokers: options.brokers.clone(), reason };
         let runtime =
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("riverrun-kafka").enable_all().build();
-        let runtime = runtime.map_err(|error| failed(error.to_string()))?;
+        let runtime = Background(Some(runtime.map_err(|error| failed(error.to_string()))?));
         let mut builder = Kafka::builder(&options.brokers)
             .client_id(format!("riverrun.{}", options.instance))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .request_timeout(REQUEST_TIMEOUT)
             .allow_auto_create_topics(false);
         if let Some(security) = &options.security {
             builder = builder.security(security.clone());
         }
-        let kafka = wait_on(&runtime, builder.connect()).map_err(|error| failed(error.to_string()))?;
+        let closed = || krafka::KrafkaError::closed("the log is closed");
+        let kafka = runtime.wait(async move { builder.connect().await }).unwrap_or_else(|| Err(closed()));
+        let kafka = kafka.map_err(|error| failed(error.to_string()))?;
         let admin = kafka.admin();
-        Ok(Arc::new(Self { kafka, admin, options, runtime: Some(runtime) }))
+        Ok(Arc::new(Self { kafka, admin, options, runtime }))
     }
 
     /// The name of a topic on the cluster.
@@ -64,39 +79,25 @@ impl Cluster {
 
     /// Waits for an answer, wherever the caller stands.
     pub(crate) fn wait<T: Send + 'static>(&self, answer: impl Future<Output = T> + Send + 'static) -> Option<T> {
-        self.runtime.as_ref().and_then(|runtime| try_wait_on(runtime, answer))
+        self.runtime.wait(answer)
     }
 
     /// Runs something that nobody waits for.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        if let Some(runtime) = &self.runtime {
+        if let Some(runtime) = &self.runtime.0 {
             runtime.spawn(work);
         }
     }
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        // The last user may be a task of this very runtime, which could not wait for itself.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+impl Background {
+    /// Spawned and not blocked on, since a thread of another runtime may not block on this one.
+    fn wait<T: Send + 'static>(&self, answer: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.0.as_ref()?.spawn(async move {
+            // Whoever asked is gone.
+            let _sent = sender.send(answer.await);
+        });
+        receiver.recv().ok()
     }
-}
-
-fn wait_on<T: Send + 'static>(
-    runtime: &Runtime,
-    answer: impl Future<Output = krafka::Result<T>> + Send + 'static,
-) -> krafka::Result<T> {
-    try_wait_on(runtime, answer).unwrap_or_else(|| Err(krafka::KrafkaError::closed("the log is closed")))
-}
-
-/// Spawned and not blocked on, since a thread of another runtime may not block on this one.
-fn try_wait_on<T: Send + 'static>(runtime: &Runtime, answer: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    runtime.spawn(async move {
-        // Whoever asked is gone.
-        let _sent = sender.send(answer.await);
-    });
-    receiver.recv().ok()
 }

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::binding::encode;
 use crate::cluster::Cluster;
+use crate::options::REQUEST_TIMEOUT;
 
 /// Bytes of one transaction, about.
 const TRANSACTION_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -20,10 +21,6 @@ const TRANSACTION_BYTES_MAX: usize = 4 * 1024 * 1024;
 const WAITING_MAX: usize = 4_096;
 /// When to come again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// How long a transaction may take before the cluster gives it up.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a record may take; within that of the transaction.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Answer = Result<Vec<Logged>, AppendError>;
 
@@ -159,7 +156,8 @@ impl Writer {
 /// A transactional producer of this name; whoever had it is fenced.
 pub(crate) async fn producer_of(cluster: &Cluster, name: &str) -> krafka::Result<TransactionalProducer> {
     let builder = cluster.kafka.producer().compression(Compression::Lz4).batch_size(256 * 1024).linger(Duration::ZERO);
-    builder.transaction_timeout(TRANSACTION_TIMEOUT).delivery_timeout(DELIVERY_TIMEOUT).build_transactional(name).await
+    let timeout = cluster.options.transaction_timeout();
+    builder.transaction_timeout(timeout).delivery_timeout(REQUEST_TIMEOUT).build_transactional(name).await
 }
 
 /// The last offset of each partition.

@@ -1,26 +1,39 @@
 //! The log as the contract has it.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use krafka::admin::OffsetSpec;
 use riverrun_event::{Offset, Position, Record, Time, TopicName, TopicPartition};
 use riverrun_log::{
-    Answer, AppendBatch, AppendError, EnsureError, GroupName, Health, JoinError, Log, Logged, Member, Membership,
-    Observe, Order, ReadError, TaskId, TopicDescription, TopicSpec, Topics,
+    Answer, AppendBatch, AppendError, EnsureError, Followed, GroupName, Health, JoinError, Log, Logged, Member,
+    Membership, Observe, Order, ReadError, TaskId, TopicDescription, TopicSpec, Topics,
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::cluster::{Cluster, ConnectError};
 use crate::cursors::Cursors;
 use crate::door::Door;
+use crate::follow::{self, Wanted};
 use crate::member::{KafkaMember, Shared};
 use crate::options::Options;
+use crate::state::{StateStoreError, States, TaskState};
 
 /// How often the ends of partitions are asked for that somebody reads.
 const WATCH: Duration = Duration::from_millis(100);
 /// Said of everything after the runtime has ended.
 const CLOSED: &str = "the log is closed";
+
+/// A log on Kafka cannot be opened.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The cluster cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The local copy of the state cannot be used.
+    #[error(transparent)]
+    State(#[from] StateStoreError),
+}
 
 /// A log on a Kafka cluster.
 pub struct KafkaLog {
@@ -34,14 +47,17 @@ impl KafkaLog {
     /// Connects to a cluster.
     ///
     /// # Errors
-    /// [`ConnectError`] when no broker answers.
-    pub fn connect(options: Options) -> Result<Self, ConnectError> {
+    /// [`OpenError`] when no broker answers, or the local copy of the state cannot be opened.
+    pub fn connect(options: Options) -> Result<Self, OpenError> {
+        let states = States::open(&options.state_dir, options.cache_bytes)?;
         let cluster = Cluster::connect(options)?;
         let (sender, moved) = watch::channel(0);
         let door = Door::open(&cluster, sender.clone());
         let cursors = Arc::new(Cursors::default());
         cluster.spawn(watch_ends(Arc::downgrade(&cluster), Arc::downgrade(&cursors), sender.clone()));
-        let shared = Arc::new(Shared { cluster, open: Default::default(), moved: sender });
+        let (wishes, wanted) = mpsc::unbounded_channel();
+        cluster.spawn(follow::run(Arc::downgrade(&cluster), wanted, sender.clone()));
+        let shared = Arc::new(Shared { cluster, states, wishes, moved: sender });
         Ok(Self { shared, cursors, door, moved })
     }
 
@@ -87,16 +103,23 @@ impl Observe for KafkaLog {
     }
 
     fn orders(&self, group: &GroupName, task: TaskId, from: u64, limit: usize) -> Result<Vec<(u64, Order)>, ReadError> {
-        let open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner).get(&(group.clone(), task)).cloned();
-        let state = match open {
-            Some(state) => state,
-            None => {
-                let (cluster, group) = (self.cluster(), group.clone());
-                let changes = async move { cluster.changes(&group, task).await.map_err(ReadError::Failed) };
-                Arc::new(crate::state::TaskState::restored(self.ask(changes)?))
-            }
-        };
+        let (shared, asked) = (Arc::clone(&self.shared), group.clone());
+        let state = self.ask(async move {
+            let state = shared.states.of(&asked, task).map_err(ReadError::Failed)?;
+            shared.cluster.restore(&asked, task, &state).await.map_err(ReadError::Failed)?;
+            Ok(state)
+        })?;
         state.orders(from, limit).map_err(ReadError::Failed)
+    }
+
+    fn follow(&self, group: &GroupName, task: TaskId) -> Option<Result<Followed, ReadError>> {
+        let followed = |state: Arc<TaskState>| {
+            let wanted = Wanted { group: group.clone(), task, state: Arc::clone(&state) };
+            // Nobody follows once the log is closed; what is here stays readable.
+            drop(self.shared.wishes.send(wanted));
+            Followed { positions: state.positions(), state }
+        };
+        Some(self.shared.states.of(group, task).map(followed).map_err(ReadError::Failed))
     }
 
     fn health(&self) -> Health {

@@ -1,42 +1,36 @@
-//! A member of a group as a worker has it: its tasks come and go with the group's generations, and a commit is one transaction of
-//! outputs, changelog and positions that carries the generation, so that nobody commits for a task that has moved.
+//! A member of a group as a worker has it: its tasks come and go with the group's generations.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use krafka::KrafkaError;
-use krafka::admin::ListConsumerGroupOffsetsOptions;
-use krafka::consumer::ConsumerGroupMetadata;
-use krafka::error::ErrorCode;
-use krafka::producer::{TopicPartitionOffset, TransactionState, TransactionalProducer};
+use krafka::admin::{ListConsumerGroupOffsetsOptions, OffsetSpec};
+use krafka::producer::TransactionalProducer;
 use riverrun_event::{Offset, Time, TopicPartition};
 use riverrun_log::{
-    Answer, Assigned, Assignment, Commit, CommitError, Committed, Epoch, GroupName, Member, Membership, NewRecord,
-    Revoke, StateRead, TaskCommit, TaskId,
+    Answer, Assigned, Assignment, Commit, CommitError, Committed, Epoch, GroupName, Member, Membership, Revoke, TaskId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::assign::Seat;
-use crate::binding::encode;
 use crate::cluster::Cluster;
-use crate::door::{newest, producer_of};
+use crate::commit::{Committing, Owned, Task};
+use crate::door::producer_of;
+use crate::follow::Wishes;
 use crate::group::{self, Generation, Given, Joining, Word};
-use crate::state::{TaskState, changed, ordered};
+use crate::state::{States, TaskState};
 
 /// Words that may wait for whoever listens.
 const WORDS_MAX: usize = 64;
-/// How long a commit whose outcome nobody knows is asked for again.
-const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
-
-/// The tasks that are open in this process, for whoever reads their order records.
-pub(crate) type OpenTasks = Mutex<HashMap<(GroupName, TaskId), Arc<TaskState>>>;
+/// The wait after the cluster did not do what was asked for.
+const RETRY: Duration = Duration::from_millis(200);
 
 /// What members of a log share.
 pub(crate) struct Shared {
     pub(crate) cluster: Arc<Cluster>,
-    pub(crate) open: OpenTasks,
+    pub(crate) states: States,
+    pub(crate) wishes: Wishes,
     pub(crate) moved: watch::Sender<u64>,
 }
 
@@ -46,41 +40,24 @@ pub(crate) struct KafkaMember {
     shared: Arc<Shared>,
 }
 
-/// What a commit needs; one at a time.
-struct Committing {
-    producer: Option<TransactionalProducer>,
-    owned: Arc<Mutex<Owned>>,
-    group: GroupName,
-    counts: HashMap<riverrun_event::TopicName, u32>,
-    number: u64,
-}
-
-/// The tasks a member has, and the generation it has them in.
-#[derive(Default)]
-struct Owned {
-    generation: Option<Generation>,
-    tasks: BTreeMap<TaskId, Task>,
-}
-
-#[derive(Clone)]
-struct Task {
-    epoch: Epoch,
-    state: Arc<TaskState>,
-}
-
 impl KafkaMember {
     pub(crate) fn join(shared: &Arc<Shared>, membership: Membership) -> Self {
         let (sender, assignments) = mpsc::channel(WORDS_MAX);
         let owned = Arc::new(Mutex::new(Owned::default()));
-        let committing = Arc::new(tokio::sync::Mutex::new(Committing {
-            producer: None,
-            owned: Arc::clone(&owned),
-            group: membership.group.clone(),
-            counts: HashMap::new(),
-            number: 0,
-        }));
-        let guide =
-            Guide { shared: Arc::clone(shared), membership, owned, sender, committing: Arc::clone(&committing) };
+        // Who takes over has the name of whoever was there, on whichever instance.
+        let instance = if membership.takes_over { "any" } else { &shared.cluster.options.instance };
+        let member = format!("{instance}/{}", membership.seat);
+        let committing = Committing::new(membership.group.clone(), member.clone(), Arc::clone(&owned));
+        let committing = Arc::new(tokio::sync::Mutex::new(committing));
+        let guide = Guide {
+            shared: Arc::clone(shared),
+            membership,
+            member,
+            owned,
+            wanted: BTreeSet::new(),
+            sender,
+            committing: Arc::clone(&committing),
+        };
         shared.cluster.spawn(guide.run());
         Self { assignments, committing, shared: Arc::clone(shared) }
     }
@@ -115,34 +92,86 @@ impl Member for KafkaMember {
 struct Guide {
     shared: Arc<Shared>,
     membership: Membership,
+    /// The static name of the member.
+    member: String,
     owned: Arc<Mutex<Owned>>,
+    /// The tasks the group wants this member to have, opened or not yet.
+    wanted: BTreeSet<TaskId>,
     sender: mpsc::Sender<Assignment>,
     committing: Arc<tokio::sync::Mutex<Committing>>,
 }
 
+/// A task that was opened, and all that is committed of it.
+struct Opened {
+    task: TaskId,
+    positions: BTreeMap<TopicPartition, Offset>,
+    state: Arc<TaskState>,
+}
+
 impl Guide {
-    async fn run(self) {
-        let cluster = &self.shared.cluster;
-        let Membership { group, seat, seats, tasks } = &self.membership;
-        let member = format!("{}/{seat}", cluster.options.instance);
+    async fn run(mut self) {
         // Whoever had this seat is fenced before anything is read that it might still change.
-        let producer = loop {
-            match producer_of(cluster, &format!("{}{group}.{seat}", cluster.transactions())).await {
-                Ok(producer) => break producer,
-                Err(error) if self.sender.is_closed() => return drop(error),
-                Err(error) => tracing::warn!(%group, %error, "no transactions yet; trying again"),
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        };
-        self.committing.lock().await.producer = Some(producer);
+        let Some(producer) = self.producer().await else { return };
+        self.committing.lock().await.begin_with(producer);
         let (words, mut heard) = mpsc::channel(WORDS_MAX);
         let (give, given) = mpsc::channel(WORDS_MAX);
-        let topics: BTreeSet<String> =
-            tasks.iter().flat_map(|task| &task.inputs).map(|input| cluster.topic(&input.topic)).collect();
-        let joining = Joining {
+        self.shared.cluster.spawn(group::run(self.joining(), words, given));
+        // A task is opened beside the others: restoring a large state holds up nobody.
+        let mut opening: JoinSet<Opened> = JoinSet::new();
+        loop {
+            tokio::select! {
+                word = heard.recv() => match word {
+                    Some(Word::Tasks { generation, tasks }) => {
+                        self.follow(generation, tasks, &give, &mut opening).await;
+                    }
+                    Some(Word::Lost(reason)) => {
+                        opening.shutdown().await;
+                        self.lose(&reason).await;
+                    }
+                    None => break,
+                },
+                Some(opened) = opening.join_next() => {
+                    if let Ok(opened) = opened.map_err(|error| tracing::error!(%error, "a task was not opened"))
+                        && self.wanted.contains(&opened.task)
+                        && self.sender.send(self.own(opened)).await.is_err()
+                    {
+                        break;
+                    }
+                }
+                () = self.sender.closed() => break,
+            }
+        }
+        self.owned().tasks.clear();
+    }
+
+    fn owned(&self) -> MutexGuard<'_, Owned> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` when nobody wants it any more.
+    async fn producer(&self) -> Option<TransactionalProducer> {
+        let cluster = &self.shared.cluster;
+        let (prefix, group) = (&cluster.options.prefix, &self.membership.group);
+        let name = format!("{prefix}{}.{group}", self.member.replace('/', "."));
+        loop {
+            match producer_of(cluster, &name).await {
+                Ok(producer) => return Some(producer),
+                Err(_) if self.sender.is_closed() => return None,
+                Err(error) => tracing::warn!(%group, %error, "no transactions yet; trying again"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    fn joining(&self) -> Joining {
+        let cluster = &self.shared.cluster;
+        let Membership { group, seat, seats, tasks, .. } = &self.membership;
+        let inputs = tasks.iter().flat_map(|task| &task.inputs);
+        let topics: BTreeSet<String> = inputs.map(|input| cluster.topic(&input.topic)).collect();
+        Joining {
             brokers: cluster.options.brokers.clone(),
             group: cluster.group(group),
-            member,
+            member: self.member.clone(),
             seat: Seat {
                 instance: cluster.options.instance.clone(),
                 seat: *seat,
@@ -153,49 +182,37 @@ impl Guide {
             rebalance: cluster.options.rebalance,
             tasks: tasks.iter().map(|task| task.task).collect(),
             topics: topics.into_iter().collect(),
-        };
-        cluster.spawn(group::run(joining, words, given));
-        loop {
-            let word = tokio::select! {
-                word = heard.recv() => word,
-                () = self.sender.closed() => None,
-            };
-            let Some(word) = word else { break };
-            match word {
-                Word::Tasks { generation, tasks } => self.follow(generation, &tasks, &give).await,
-                Word::Lost(reason) => {
-                    tracing::warn!(%group, reason, "the tasks of this member are over");
-                    let lost: Vec<TaskId> = self.forget(|_| true);
-                    if !lost.is_empty() {
-                        let (acknowledge, _) = oneshot::channel();
-                        drop(self.sender.send(Assignment::Revoke(Revoke { tasks: lost, acknowledge })).await);
-                    }
-                }
-            }
         }
-        self.forget(|_| true);
     }
 
-    async fn follow(&self, generation: Generation, tasks: &BTreeSet<TaskId>, give: &mpsc::Sender<Given>) {
-        self.owned.lock().unwrap_or_else(PoisonError::into_inner).generation = Some(generation);
-        let had: BTreeSet<TaskId> =
-            self.owned.lock().unwrap_or_else(PoisonError::into_inner).tasks.keys().copied().collect();
-        for task in tasks.difference(&had) {
-            match self.open(*task).await {
-                Ok(assigned) => {
-                    if self.sender.send(Assignment::Assigned(assigned)).await.is_err() {
-                        return;
-                    }
-                }
-                Err(reason) => {
-                    tracing::error!(group = %self.membership.group, %task, reason, "a task cannot be opened")
-                }
-            }
+    async fn lose(&mut self, reason: &str) {
+        tracing::warn!(group = %self.membership.group, reason, "the tasks of this member are over");
+        self.wanted.clear();
+        let lost: Vec<TaskId> = std::mem::take(&mut self.owned().tasks).into_keys().collect();
+        if !lost.is_empty() {
+            let (acknowledge, _) = oneshot::channel();
+            drop(self.sender.send(Assignment::Revoke(Revoke { tasks: lost, acknowledge })).await);
         }
-        let going: Vec<TaskId> = had.difference(tasks).copied().collect();
-        if going.is_empty() {
+    }
+
+    async fn follow(
+        &mut self,
+        generation: Generation,
+        tasks: BTreeSet<TaskId>,
+        give: &mpsc::Sender<Given>,
+        opening: &mut JoinSet<Opened>,
+    ) {
+        self.owned().generation = Some(generation);
+        let before = std::mem::replace(&mut self.wanted, tasks);
+        for task in self.wanted.difference(&before) {
+            let inputs = self.membership.tasks.iter().find(|declared| declared.task == *task);
+            let inputs = inputs.map(|declared| declared.inputs.clone()).unwrap_or_default();
+            opening.spawn(open(Arc::clone(&self.shared), self.membership.group.clone(), *task, inputs));
+        }
+        if before.is_subset(&self.wanted) {
             return;
         }
+        let going: Vec<TaskId> = before.difference(&self.wanted).copied().collect();
         let (acknowledge, acknowledged) = oneshot::channel();
         drop(self.sender.send(Assignment::Revoke(Revoke { tasks: going.clone(), acknowledge })).await);
         // Whoever does not answer in time has lost them all the same: the group does not wait longer.
@@ -203,225 +220,60 @@ impl Guide {
         drop(tokio::time::timeout(patience, acknowledged).await);
         // After a commit that is under way.
         let committing = self.committing.lock().await;
-        self.forget(|task| going.contains(task));
+        self.owned().tasks.retain(|task, _| !going.contains(task));
         drop(committing);
-        drop(give.send(Given(tasks.clone())).await);
+        drop(give.send(Given(self.wanted.clone())).await);
     }
 
-    /// Lets go of tasks; gives those it had.
-    fn forget(&self, which: impl Fn(&TaskId) -> bool) -> Vec<TaskId> {
-        let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        let lost: Vec<TaskId> = owned.tasks.keys().copied().filter(|task| which(task)).collect();
-        let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
-        for task in &lost {
-            let state = owned.tasks.remove(task).map(|task| task.state);
-            let key = (self.membership.group.clone(), *task);
-            // Unless its next owner is in this process and has opened it.
-            if open.get(&key).zip(state.as_ref()).is_some_and(|(open, own)| Arc::ptr_eq(open, own)) {
-                open.remove(&key);
-            }
-        }
-        lost
-    }
-
-    /// Reads what a task has committed, whoever did.
-    async fn open(&self, task: TaskId) -> Result<Assigned, String> {
-        let cluster = &self.shared.cluster;
-        let declared = self.membership.tasks.iter().find(|declared| declared.task == task);
-        let inputs = declared.map(|declared| declared.inputs.clone()).unwrap_or_default();
-        let positions = self.positions(inputs).await?;
-        let changes = cluster.changes(&self.membership.group, task).await?;
-        let state = Arc::new(TaskState::restored(changes));
+    fn own(&self, Opened { task, positions, state }: Opened) -> Assignment {
         // Only commits of this very ownership carry it; between owners the group's generation decides.
         let now = Time::now();
-        let epoch = Epoch(
-            u64::try_from(now.unix_seconds()).unwrap_or_default() * 1_000_000_000
-                + u64::from(now.subsecond_nanoseconds()),
-        );
-        let key = (self.membership.group.clone(), task);
-        self.shared.open.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&state));
-        let owned = Task { epoch, state: Arc::clone(&state) };
-        self.owned.lock().unwrap_or_else(PoisonError::into_inner).tasks.insert(task, owned);
-        Ok(Assigned { task, epoch, positions, state: state as Arc<dyn StateRead> })
-    }
-
-    /// Where to read on: as committed, once no transaction is open that might change it; the start where nothing was.
-    async fn positions(&self, inputs: Vec<TopicPartition>) -> Result<BTreeMap<TopicPartition, Offset>, String> {
-        let cluster = &self.shared.cluster;
-        let asked = inputs.iter().map(|input| cluster.partition(input)).collect();
-        let options = ListConsumerGroupOffsetsOptions::default().require_stable(true).partitions(asked);
-        let committed = cluster.admin.list_consumer_group_offsets(cluster.group(&self.membership.group), options).await;
-        let committed = committed.map_err(|error| error.to_string())?;
-        let mut positions = BTreeMap::new();
-        for input in inputs {
-            let found = committed.get(&cluster.partition(&input)).and_then(|offset| offset.as_ref().ok()?.offset);
-            let offset = match found {
-                Some(offset) => Offset(u64::try_from(offset).unwrap_or_default()),
-                None => {
-                    let start =
-                        cluster.offsets(std::slice::from_ref(&input), krafka::admin::OffsetSpec::Earliest).await;
-                    start.map_err(|error| error.to_string())?.first().copied().unwrap_or(Offset(0))
-                }
-            };
-            positions.insert(input, offset);
-        }
-        Ok(positions)
+        let seconds = u64::try_from(now.unix_seconds()).unwrap_or_default();
+        let epoch = Epoch(seconds * 1_000_000_000 + u64::from(now.subsecond_nanoseconds()));
+        self.owned().tasks.insert(task, Task { epoch, state: Arc::clone(&state) });
+        Assignment::Assigned(Assigned { task, epoch, positions, state })
     }
 }
 
-/// The changes of a task's state, as they go into the changelog.
-type Changes = Vec<(Vec<u8>, Option<Bytes>)>;
-
-impl Committing {
-    async fn commit(&mut self, shared: &Shared, commit: Commit) -> Result<Committed, CommitError> {
-        let cluster = &*shared.cluster;
-        let (tasks, generation) = self.check(&commit)?;
-        self.check_topics(cluster, &commit).await?;
-        let Some(first) = commit.tasks.first().map(|task| task.task) else { return Ok(self.committed()) };
-        let Some(producer) = self.producer.take() else { return Err(CommitError::Fenced { task: first }) };
-        let written = match producer.begin() {
-            Ok(()) => write(cluster, &producer, &self.group, &generation, commit, &tasks).await,
-            Err(error) => Err(error),
-        };
-        let (changes, outputs) = match written {
-            Ok(written) => written,
-            Err(error) => {
-                tracing::warn!(group = %self.group, %error, "a commit is given up");
-                // The producer that comes after this one ends what cannot be ended here.
-                drop(producer.abort().await);
-                return Err(refused(&error, first));
-            }
-        };
-        finish(&producer, first).await?;
-        for (task, changes) in tasks.into_iter().zip(changes) {
-            task.state.apply(changes);
-        }
-        self.producer = Some(producer);
-        cluster.settle(&outputs).await;
-        shared.moved.send_modify(|count| *count += 1);
-        Ok(self.committed())
-    }
-
-    fn committed(&mut self) -> Committed {
-        let now = u64::try_from(Time::now().unix_ms()).unwrap_or_default() << 20;
-        self.number = now.max(self.number + 1);
-        Committed { number: self.number }
-    }
-
-    /// The tasks of a commit, all of them still this member's own.
-    fn check(&self, commit: &Commit) -> Result<(Vec<Task>, Generation), CommitError> {
-        let owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tasks = Vec::with_capacity(commit.tasks.len());
-        for TaskCommit { task, epoch, .. } in &commit.tasks {
-            match owned.tasks.get(task).filter(|known| known.epoch == *epoch) {
-                Some(known) => tasks.push(known.clone()),
-                None => return Err(CommitError::Fenced { task: *task }),
-            }
-        }
-        let nobody = Generation { number: -1, member_id: String::new() };
-        Ok((tasks, owned.generation.clone().unwrap_or(nobody)))
-    }
-
-    async fn check_topics(&mut self, cluster: &Cluster, commit: &Commit) -> Result<(), CommitError> {
-        for NewRecord { topic, partition, .. } in commit.tasks.iter().flat_map(|task| &task.records) {
-            if !self.counts.contains_key(topic) {
-                let found = cluster.counts(std::iter::once(topic)).await;
-                self.counts.extend(found.map_err(|error| CommitError::Uncertain(error.to_string()))?);
-            }
-            if self.counts.get(topic).is_none_or(|count| partition.0 >= *count) {
-                return Err(CommitError::UnknownTopic { topic: topic.clone(), partition: *partition });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Writes everything into the open transaction; gives the changes of each task, and where the last outputs are.
-async fn write(
-    cluster: &Cluster,
-    producer: &TransactionalProducer,
-    group: &GroupName,
-    generation: &Generation,
-    commit: Commit,
-    tasks: &[Task],
-) -> krafka::Result<(Vec<Changes>, HashMap<TopicPartition, Offset>)> {
-    let changelog = cluster.changelog(group);
-    let (mut outputs, mut handles, mut all, mut positions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (commit, task) in commit.tasks.into_iter().zip(tasks) {
-        for NewRecord { topic, partition, event } in commit.records {
-            let handle = producer.enqueue(encode(cluster.topic(&topic), partition, event)).await?;
-            outputs.push((TopicPartition::new(topic, partition), handle));
-        }
-        let mut changes: Changes = commit.state.into_iter().map(changed).collect();
-        changes.extend(commit.order.map(|order| ordered(task.state.orders_end(), &order)));
-        for (key, value) in &changes {
-            let mut record = krafka::Record::new(&changelog, Bytes::new());
-            record.partition = i32::try_from(commit.task.0).ok();
-            (record.key, record.value) = (Some(Bytes::copy_from_slice(key)), value.clone());
-            handles.push(producer.enqueue(record).await?);
-        }
-        all.push(changes);
-        for (input, next) in commit.positions {
-            let next = i64::try_from(next.0).unwrap_or(i64::MAX);
-            let partition = cluster.partition(&input);
-            positions.push(TopicPartitionOffset::new(partition.topic, partition.partition, next));
-        }
-    }
-    if !positions.is_empty() {
-        let instance = Some(format!("{}/{}", cluster.options.instance, seat_of(producer)));
-        let metadata =
-            ConsumerGroupMetadata::new(cluster.group(group), generation.number, &generation.member_id, instance);
-        producer.send_offsets(&positions, &metadata).await?;
-    }
-    for handle in handles {
-        let _written = handle.await?;
-    }
-    let mut written = Vec::with_capacity(outputs.len());
-    for (partition, handle) in outputs {
-        written.push((partition, Offset(u64::try_from(handle.await?.offset).unwrap_or_default())));
-    }
-    Ok((all, newest(written)))
-}
-
-/// Commits; asks again for as long as nobody knows the outcome and patience lasts.
-async fn finish(producer: &TransactionalProducer, first: TaskId) -> Result<(), CommitError> {
-    let asking = async {
-        loop {
-            match producer.commit().await {
-                Ok(()) => return Ok(()),
-                Err(error) if producer.state() != TransactionState::CommitUnknown => {
-                    drop(producer.abort().await);
-                    return Err(refused(&error, first));
-                }
-                Err(error) if !error.is_retriable() => return Err(CommitError::Uncertain(error.to_string())),
-                Err(error) => tracing::warn!(%error, "nobody answered a commit; it is asked for again"),
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+/// Reads what a task has committed, whoever did; tries for as long as it is asked to.
+async fn open(shared: Arc<Shared>, group: GroupName, task: TaskId, inputs: Vec<TopicPartition>) -> Opened {
+    let opened = async || {
+        // Positions first: the changelog is read up to an end that was taken after them.
+        let positions = positions(&shared.cluster, &group, &inputs).await?;
+        let state = shared.states.of(&group, task)?;
+        shared.cluster.restore(&group, task, &state).await?;
+        Ok::<_, String>((positions, state))
     };
-    let asked = tokio::time::timeout(COMMIT_PATIENCE, asking).await;
-    asked.unwrap_or_else(|_| Err(CommitError::Uncertain("no broker told the outcome in time".to_owned())))
-}
-
-/// Nothing was changed: the task has moved, or something else went wrong.
-fn refused(error: &KrafkaError, task: TaskId) -> CommitError {
-    match error {
-        KrafkaError::Broker {
-            code:
-                ErrorCode::IllegalGeneration
-                | ErrorCode::UnknownMemberId
-                | ErrorCode::FencedInstanceId
-                | ErrorCode::ProducerFenced
-                | ErrorCode::InvalidProducerEpoch
-                | ErrorCode::RebalanceInProgress,
-            ..
-        } => CommitError::Fenced { task },
-        error if error.is_fatal() => CommitError::Fenced { task },
-        error => CommitError::Uncertain(error.to_string()),
+    loop {
+        match opened().await {
+            Ok((positions, state)) => return Opened { task, positions, state },
+            Err(reason) => tracing::warn!(%group, %task, reason, "a task cannot be opened yet; trying again"),
+        }
+        tokio::time::sleep(RETRY).await;
     }
 }
 
-/// The last part of a producer's name is its seat.
-fn seat_of(producer: &TransactionalProducer) -> &str {
-    producer.transactional_id().rsplit('.').next().unwrap_or_default()
+/// Where to read on: as committed, once no transaction is open that might change it; the start where nothing was.
+async fn positions(
+    cluster: &Cluster,
+    group: &GroupName,
+    inputs: &[TopicPartition],
+) -> Result<BTreeMap<TopicPartition, Offset>, String> {
+    let asked = inputs.iter().map(|input| cluster.partition(input)).collect();
+    let options = ListConsumerGroupOffsetsOptions::default().require_stable(true).partitions(asked);
+    let committed = cluster.admin.list_consumer_group_offsets(cluster.group(group), options).await;
+    let mut committed = committed.map_err(|error| error.to_string())?;
+    let mut positions = BTreeMap::new();
+    for input in inputs {
+        let found = committed.remove(&cluster.partition(input)).transpose().map_err(|error| error.to_string())?;
+        let offset = match found.and_then(|found| found.offset) {
+            Some(offset) => Offset(u64::try_from(offset).unwrap_or_default()),
+            None => {
+                let start = cluster.offsets(std::slice::from_ref(input), OffsetSpec::Earliest).await;
+                start.map_err(|error| error.to_string())?.first().copied().unwrap_or(Offset(0))
+            }
+        };
+        positions.insert(input.clone(), offset);
+    }
+    Ok(positions)
 }

@@ -1,9 +1,15 @@
 //! Which cluster, and as whom.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use krafka::auth::AuthConfig;
+
+/// How long one request may take.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may take to come about.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a log on Kafka is opened.
 #[derive(Clone)]
@@ -13,6 +19,10 @@ pub struct Options {
     /// Names this instance among those of the app: part of its members' and transactions' names, so it has to be the same after a
     /// restart and no other's.
     pub instance: String,
+    /// Where the local copies of the tasks' states are kept. One instance at a time uses it.
+    pub state_dir: PathBuf,
+    /// Bytes of memory for what was read of the local copies.
+    pub cache_bytes: u64,
     /// What the names of topics, groups and transactions on the cluster begin with, so that several apps can share it.
     pub prefix: String,
     /// Copies of each partition, where topics are created; the cluster's default without it.
@@ -26,18 +36,26 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults for a cluster and an instance.
+    /// The defaults for a cluster, an instance and its own directory.
     #[must_use]
-    pub fn new(brokers: impl Into<String>, instance: impl Into<String>) -> Self {
+    pub fn new(brokers: impl Into<String>, instance: impl Into<String>, state_dir: impl Into<PathBuf>) -> Self {
         Self {
             brokers: brokers.into(),
             instance: instance.into(),
+            state_dir: state_dir.into(),
+            cache_bytes: 32 * 1024 * 1024,
             prefix: String::new(),
             replication: None,
             security: None,
             session: Duration::from_secs(10),
             rebalance: Duration::from_secs(30),
         }
+    }
+
+    /// How long a transaction may take before the cluster gives it up. Whoever takes over the tasks of an instance that is gone
+    /// waits for that, so it is no longer than needed.
+    pub(crate) fn transaction_timeout(&self) -> Duration {
+        self.session.max(REQUEST_TIMEOUT * 2)
     }
 }
 

@@ -7,8 +7,10 @@ use std::time::Duration;
 use riverrun_log::Log;
 use riverrun_log::conformance::{Features, OpenedLog, run};
 use riverrun_log_kafka::{KafkaLog, Options};
+use tempfile::TempDir;
 
 struct Opened {
+    directory: TempDir,
     log: KafkaLog,
     options: Options,
 }
@@ -19,9 +21,9 @@ impl OpenedLog for Opened {
     }
 
     fn reopen(self: Box<Self>) -> Box<dyn OpenedLog> {
-        let Self { log, options } = *self;
+        let Self { directory, log, options } = *self;
         drop(log);
-        Box::new(Self { log: KafkaLog::connect(options.clone()).unwrap(), options })
+        Box::new(Self { directory, log: KafkaLog::connect(options.clone()).unwrap(), options })
     }
 }
 
@@ -37,11 +39,12 @@ fn the_log_on_kafka_keeps_the_contract() {
     let run_id = std::process::id();
     let open = || {
         let number = OPENED.fetch_add(1, Ordering::Relaxed);
-        let mut options = Options::new(brokers.clone(), "one");
+        let directory = tempfile::tempdir().unwrap();
+        let mut options = Options::new(brokers.clone(), "one", directory.path().join("state"));
         options.prefix = format!("t{run_id}-{number}.");
         options.replication = Some(1);
         (options.session, options.rebalance) = (Duration::from_secs(6), Duration::from_secs(2));
-        Box::new(Opened { log: KafkaLog::connect(options.clone()).unwrap(), options }) as Box<dyn OpenedLog>
+        Box::new(Opened { directory, log: KafkaLog::connect(options.clone()).unwrap(), options }) as Box<dyn OpenedLog>
     };
     run(&open, Features { dense_offsets: false, deduplicates: false, reopens: true, compacts: false });
 }

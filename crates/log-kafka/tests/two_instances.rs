@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use riverrun_event::{Offset, Partition, TopicName, TopicPartition};
+use bytes::Bytes;
+use riverrun_event::{Offset, OperatorName, Partition, TopicName, TopicPartition};
 use riverrun_log::{
-    Assigned, Assignment, Commit, CommitError, GroupName, Log, Member, Membership, Retention, TaskCommit, TaskId,
-    TaskInputs, TopicSpec, Topics,
+    Assigned, Assignment, Commit, CommitError, GroupName, Log, Member, Membership, Observe, Retention, StateChange,
+    TaskCommit, TaskId, TaskInputs, TopicSpec, Topics,
 };
 use riverrun_log_kafka::{KafkaLog, Options};
+use tempfile::TempDir;
 use tokio::time::timeout;
 
 const TASKS: u32 = 4;
@@ -18,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 
 /// An instance as a worker plays it: it takes what it is given and gives up what it is asked for.
 struct Instance {
+    _directory: TempDir,
     log: KafkaLog,
     member: Box<dyn Member>,
     tasks: BTreeMap<u32, Assigned>,
@@ -25,13 +28,12 @@ struct Instance {
 
 impl Instance {
     fn join(brokers: &str, name: &str, prefix: &str) -> Self {
-        let mut options = Options::new(brokers, name);
-        (options.prefix, options.replication) = (prefix.to_owned(), Some(1));
-        (options.session, options.rebalance) = (Duration::from_secs(6), Duration::from_secs(6));
-        let log = KafkaLog::connect(options).unwrap();
+        let (directory, log) = opened(brokers, name, prefix);
         let tasks = (0..TASKS).map(|task| TaskInputs { task: TaskId(task), inputs: vec![input(task)] }).collect();
-        let member = log.join(Membership { group: GroupName::stored("g"), tasks, seat: 0, seats: 1 }).unwrap();
-        Self { log, member, tasks: BTreeMap::new() }
+        let member = log
+            .join(Membership { group: GroupName::stored("g"), tasks, seat: 0, seats: 1, takes_over: false })
+            .unwrap();
+        Self { _directory: directory, log, member, tasks: BTreeMap::new() }
     }
 
     /// Follows the group until it has these tasks.
@@ -70,8 +72,7 @@ fn input(task: u32) -> TopicPartition {
 async fn tasks_move_to_who_comes_and_back_from_who_goes() {
     let Ok(brokers) = std::env::var("RIVERRUN_TEST_KAFKA") else { panic!("RIVERRUN_TEST_KAFKA names no broker") };
     let prefix = format!("two{}.", std::process::id());
-    let setting_up =
-        KafkaLog::connect(Options { prefix: prefix.clone(), ..Options::new(brokers.clone(), "set-up") }).unwrap();
+    let (_directory, setting_up) = opened(&brokers, "set-up", &prefix);
     let topic = TopicSpec { name: input(0).topic, partitions: TASKS, retention: Retention::default() };
     setting_up.ensure(&[topic]).await.unwrap();
 
@@ -99,4 +100,77 @@ async fn tasks_move_to_who_comes_and_back_from_who_goes() {
     assert_eq!((one.position(1), one.position(3)), (20, 13));
     one.commit(1, 21).await.unwrap();
     drop(one.log);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_instance_follows_what_another_commits() {
+    let Ok(brokers) = std::env::var("RIVERRUN_TEST_KAFKA") else { panic!("RIVERRUN_TEST_KAFKA names no broker") };
+    let prefix = format!("follow{}.", std::process::id());
+    let (owner, follower) = (opened(&brokers, "owner", &prefix), opened(&brokers, "follower", &prefix));
+    owner
+        .1
+        .ensure(&[TopicSpec { name: input(0).topic, partitions: 1, retention: Retention::default() }])
+        .await
+        .unwrap();
+    let group = GroupName::stored("g");
+    // Asked for before there is anything to follow.
+    let followed = follower.1.follow(&group, TaskId(0)).unwrap().unwrap();
+    let tasks = vec![TaskInputs { task: TaskId(0), inputs: vec![input(0)] }];
+    let membership = Membership { group, tasks, seat: 0, seats: 1, takes_over: false };
+    let mut member = owner.1.join(membership).unwrap();
+    let Assignment::Assigned(assigned) = member.next().await else { panic!("it has the only task") };
+    let step = OperatorName::new("count").unwrap();
+    for round in 1..=3_u64 {
+        let mut commit = TaskCommit::new(TaskId(0), assigned.epoch);
+        let value = Some(Bytes::from(round.to_string()));
+        commit.state = vec![StateChange { operator: step.clone(), key: "k".into(), value }];
+        commit.positions = vec![(input(0), Offset(round))];
+        member.commit(Commit { tasks: vec![commit] }).await.unwrap();
+        let mut positions = followed.positions.clone();
+        let there = positions.wait_for(|positions| positions.get(&input(0)) == Some(&Offset(round)));
+        timeout(PATIENCE, there).await.unwrap().unwrap();
+        assert_eq!(followed.state.get(&step, b"k").unwrap().unwrap(), round.to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn one_that_takes_over_fences_another_instance() {
+    let Ok(brokers) = std::env::var("RIVERRUN_TEST_KAFKA") else { panic!("RIVERRUN_TEST_KAFKA names no broker") };
+    let prefix = format!("over{}.", std::process::id());
+    let (one, two) = (opened(&brokers, "one", &prefix), opened(&brokers, "two", &prefix));
+    let step = OperatorName::new("list").unwrap();
+    let take = async |log: &KafkaLog| {
+        let tasks = vec![TaskInputs { task: TaskId(0), inputs: Vec::new() }];
+        let membership = Membership { group: GroupName::stored("only"), tasks, seat: 0, seats: 1, takes_over: true };
+        let mut member = log.join(membership).unwrap();
+        match timeout(PATIENCE, member.next()).await.unwrap() {
+            Assignment::Assigned(assigned) => (member, assigned),
+            Assignment::Revoke(_) => panic!("revoked before it was assigned"),
+        }
+    };
+    let commit = async |(member, assigned): &(Box<dyn Member>, Assigned), value: &'static str| {
+        let mut commit = TaskCommit::new(TaskId(0), assigned.epoch);
+        let value = Some(Bytes::from(value));
+        commit.state = vec![StateChange { operator: step.clone(), key: "k".into(), value }];
+        member.commit(Commit { tasks: vec![commit] }).await
+    };
+    let first = take(&one.1).await;
+    commit(&first, "one").await.unwrap();
+    let second = take(&two.1).await;
+    assert_eq!(second.1.state.get(&step, b"k").unwrap().unwrap(), "one");
+    commit(&second, "two").await.unwrap();
+    let refused = commit(&first, "late").await;
+    assert!(refused.is_err(), "{refused:?}");
+    drop(first);
+    let third = take(&one.1).await;
+    assert_eq!(third.1.state.get(&step, b"k").unwrap().unwrap(), "two");
+    commit(&third, "three").await.unwrap();
+}
+
+fn opened(brokers: &str, name: &str, prefix: &str) -> (TempDir, KafkaLog) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = Options::new(brokers, name, directory.path().join("state"));
+    (options.prefix, options.replication) = (prefix.to_owned(), Some(1));
+    (options.session, options.rebalance) = (Duration::from_secs(6), Duration::from_secs(6));
+    (directory, KafkaLog::connect(options).unwrap())
 }

@@ -35,6 +35,12 @@ impl GroupName {
         Self(format!("{app}.model:{model}").into())
     }
 
+    /// `<app>.steps:<pipeline>`: which steps of a pipeline keep state.
+    #[must_use]
+    pub fn steps(app: &AppName, pipeline: &PipelineName) -> Self {
+        Self(format!("{app}.steps:{pipeline}").into())
+    }
+
     /// `<app>.<pipeline>.replay:<topic>`: a replay of a pipeline into another topic.
     #[must_use]
     pub fn replay(app: &AppName, pipeline: &PipelineName, to: &TopicName) -> Self {

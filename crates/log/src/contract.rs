@@ -71,8 +71,22 @@ pub trait Observe: Send + Sync {
     /// [`ReadError`] when they cannot be read.
     fn orders(&self, group: &GroupName, task: TaskId, from: u64, limit: usize) -> Result<Vec<(u64, Order)>, ReadError>;
 
+    /// The committed state of a task that another process may own, kept up to date from now on. `None` where the process that has
+    /// the log owns all tasks, so that there is nothing to follow.
+    fn follow(&self, _group: &GroupName, _task: TaskId) -> Option<Result<Followed, ReadError>> {
+        None
+    }
+
     /// Whether the log still takes writes, and if not, why.
     fn health(&self) -> Health;
+}
+
+/// The state of a task as its owner has committed it, a moment later.
+pub struct Followed {
+    /// The state.
+    pub state: Arc<dyn StateRead>,
+    /// How far the task has read its inputs, as of this state. The state may be ahead of it by a part of a commit; it is never behind.
+    pub positions: watch::Receiver<BTreeMap<TopicPartition, Offset>>,
 }
 
 /// Whether a log can be trusted with writes.
@@ -98,6 +112,9 @@ pub struct Membership {
     pub seat: u32,
     /// How many members the group has on this machine.
     pub seats: u32,
+    /// Whether the member takes the seat from whoever has it, in any process: for work that only one may do, wherever it is asked for.
+    /// Otherwise members of other processes share the tasks with it.
+    pub takes_over: bool,
 }
 
 /// A task and the partitions it reads.

@@ -22,8 +22,8 @@ pub use commit::{
 };
 pub use compaction::Compaction;
 pub use contract::{
-    Answer, Assigned, Assignment, Direction, Health, JoinError, Log, Member, Membership, Observe, ReadError, Revoke,
-    StateError, StateRead, TaskInputs, Topics,
+    Answer, Assigned, Assignment, Direction, Followed, Health, JoinError, Log, Member, Membership, Observe, ReadError,
+    Revoke, StateError, StateRead, TaskInputs, Topics,
 };
 pub use memory::{Faults, MemoryLog};
 pub use topic::{EnsureError, Retention, TopicDescription, TopicSpec};

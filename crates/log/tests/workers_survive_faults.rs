@@ -42,7 +42,7 @@ fn open(faults: Faults) -> MemoryLog {
 
 fn membership() -> Membership {
     let tasks = vec![TaskInputs { task: TaskId(0), inputs: vec![place("in")] }];
-    Membership { group: GroupName::stored("g"), tasks, seat: 0, seats: 1 }
+    Membership { group: GroupName::stored("g"), tasks, seat: 0, seats: 1, takes_over: false }
 }
 
 fn counter() -> OperatorName {

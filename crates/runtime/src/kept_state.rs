@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use riverrun_event::{OperatorName, PipelineName};
 use riverrun_log::{
-    Assigned, Assignment, Direction, GroupName, Log, Member, Membership, StateChange, TaskCommit, TaskInputs,
+    Assigned, Assignment, Direction, GroupName, Log, Member, Membership, StateChange, TaskCommit, TaskId, TaskInputs,
 };
 use riverrun_topology::{Pipeline, Topology};
 
@@ -26,6 +27,9 @@ const DELETED_MAX: usize = 10_000;
 
 /// How often the log is asked before a start fails.
 const ATTEMPTS_MAX: usize = 10;
+
+/// How long all tasks of a pipeline may take to come; longer than the session of an instance that was stopped a moment ago.
+const ALONE_WITHIN: Duration = Duration::from_secs(40);
 
 /// A step whose state would be left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,8 +94,10 @@ impl KeptState {
     async fn settle_once(&self) -> Result<Vec<Dropped>, String> {
         let owner = OperatorName::internal("_steps").map_err(|error| error.to_string())?;
         let now = self.steps();
-        let first = StageName { pipeline: self.pipeline.name.clone(), behind: None };
-        let mut opened = self.open(&first).await?;
+        // A group of its own, since the tasks of the pipeline may be in other hands and stay there.
+        let group = GroupName::steps(&self.topology.app, &self.pipeline.name);
+        let only = vec![TaskInputs { task: TaskId(0), inputs: Vec::new() }];
+        let opened = Opened::join(self.log.as_ref(), group, only, true).await?;
         let Some(task) = opened.tasks.first() else { return Ok(Vec::new()) };
         let row = task.state.get(&owner, STEPS_KEY).map_err(|error| error.to_string())?;
         let before = row.as_deref().map(parse).unwrap_or_default();
@@ -100,7 +106,7 @@ impl KeptState {
             return Ok(dropped);
         }
         for (step, kept) in before.iter().filter(|(step, _)| dropped.iter().any(|dropped| dropped.step == **step)) {
-            self.delete(step, kept, &mut opened).await?;
+            self.delete(step, kept).await?;
         }
         if before != now {
             let Some(task) = opened.tasks.first() else { return Ok(dropped) };
@@ -146,11 +152,8 @@ impl KeptState {
     }
 
     /// Deletes the rows of a step in all tasks of the stage it stood in.
-    async fn delete(&self, step: &str, kept: &Kept, first: &mut Opened) -> Result<(), String> {
+    async fn delete(&self, step: &str, kept: &Kept) -> Result<(), String> {
         let operator = OperatorName::internal(step).map_err(|error| error.to_string())?;
-        if kept.behind.is_none() {
-            return first.delete(&operator, &self.metrics).await;
-        }
         let stage = StageName { pipeline: self.pipeline.name.clone(), behind: kept.behind.clone() };
         // Without its repartition the stage is gone, and nothing can read or write its rows any more.
         if self.topology.stages(&self.pipeline).iter().all(|known| known.behind != kept.behind) {
@@ -163,7 +166,9 @@ impl KeptState {
         let stages = self.topology.stages(&self.pipeline);
         let declared = stages.iter().find(|known| known.behind == stage.behind);
         let tasks = declared.map(|stage| task_inputs(&self.topology, &self.pipeline, stage)).unwrap_or_default();
-        Opened::join(self.log.as_ref(), stage.group(&self.topology.app), tasks).await
+        let all = Opened::join(self.log.as_ref(), stage.group(&self.topology.app), tasks, false);
+        let others = "another instance runs the pipeline: its state can be deleted only while none does";
+        tokio::time::timeout(ALONE_WITHIN, all).await.unwrap_or_else(|_| Err(others.to_owned()))
     }
 }
 
@@ -174,9 +179,9 @@ struct Opened {
 }
 
 impl Opened {
-    async fn join(log: &dyn Log, group: GroupName, inputs: Vec<TaskInputs>) -> Result<Self, String> {
+    async fn join(log: &dyn Log, group: GroupName, inputs: Vec<TaskInputs>, takes_over: bool) -> Result<Self, String> {
         let count = inputs.len();
-        let membership = Membership { group, tasks: inputs, seat: 0, seats: 1 };
+        let membership = Membership { group, tasks: inputs, seat: 0, seats: 1, takes_over };
         let mut member = log.join(membership).map_err(|error| error.to_string())?;
         let mut tasks = Vec::new();
         while tasks.len() < count {

@@ -168,7 +168,7 @@ impl Runtime {
         let tasks = task_inputs(&self.topology, pipeline, stage);
         let claim = Claim {
             log: Arc::clone(&self.log),
-            membership: Membership { group, tasks, seat: 0, seats: 1 },
+            membership: Membership { group, tasks, seat: 0, seats: 1, takes_over: false },
             asked: request.kind(),
             holds_records,
             metrics: self.options.metrics.clone(),

@@ -319,7 +319,7 @@ impl Runtime {
         for seat in 0..seats {
             let worker = Worker {
                 log: Arc::clone(&self.log),
-                membership: Membership { group: group.clone(), tasks: tasks.to_vec(), seat, seats },
+                membership: Membership { group: group.clone(), tasks: tasks.to_vec(), seat, seats, takes_over: false },
                 work: Arc::clone(&work),
                 progress: Arc::clone(progress),
                 metrics: self.options.metrics.clone(),

@@ -24,7 +24,7 @@ fn record_orders(world: &World, ranges: &[(TopicPartition, u64, u64)]) {
     let inputs = ranges.iter().map(|(input, ..)| input.clone()).collect();
     let group = GroupName::pipeline(&world.topology.app, &PipelineName::new("scored").unwrap());
     let tasks = vec![TaskInputs { task, inputs }];
-    let mut member = world.log.join(Membership { group, tasks, seat: 0, seats: 1 }).unwrap();
+    let mut member = world.log.join(Membership { group, tasks, seat: 0, seats: 1, takes_over: false }).unwrap();
     let Assignment::Assigned(assigned) = world.block_on(member.next()) else { panic!("no task") };
     for (input, from, to) in ranges.iter().cloned() {
         let mut commit = TaskCommit::new(task, assigned.epoch);

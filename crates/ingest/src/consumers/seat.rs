@@ -19,7 +19,7 @@ impl Seat {
     /// Joins, and waits until every task is assigned. Whoever had them before is fenced.
     pub(super) async fn take(log: &Arc<dyn Log>, group: GroupName, tasks: Vec<TaskInputs>) -> Result<Self, JoinError> {
         let wanted = tasks.len();
-        let membership = Membership { group, tasks, seat: 0, seats: 1 };
+        let membership = Membership { group, tasks, seat: 0, seats: 1, takes_over: true };
         let log = Arc::clone(log);
         let joined = spawn_blocking(move || log.join(membership)).await;
         let mut member = joined.map_err(|error| JoinError::Failed(error.to_string()))??;

@@ -105,7 +105,7 @@ pub fn group() -> GroupName {
 /// Joins with one task per partition of `t`.
 pub fn join(log: &LocalLog) -> (Box<dyn Member>, Vec<Assigned>) {
     let tasks = (0..2).map(|task| TaskInputs { task: TaskId(task), inputs: vec![input(task)] }).collect();
-    let mut member = log.join(Membership { group: group(), tasks, seat: 0, seats: 1 }).unwrap();
+    let mut member = log.join(Membership { group: group(), tasks, seat: 0, seats: 1, takes_over: false }).unwrap();
     let mut assigned = Vec::new();
     for _ in 0..2 {
         let Assignment::Assigned(task) = wait(member.next()) else { panic!("nothing is revoked") };

@@ -83,7 +83,13 @@ pub(super) fn end(log: &dyn Log, of: &TopicPartition) -> Offset {
 /// A membership in `group` for tasks 0 to `tasks`, task n reading partition n of the topic `in`; the only seat.
 pub(super) fn membership(group: &str, tasks: u32) -> Membership {
     let inputs = |task| TaskInputs { task: TaskId(task), inputs: vec![partition("in", task)] };
-    Membership { group: GroupName::stored(group), tasks: (0..tasks).map(inputs).collect(), seat: 0, seats: 1 }
+    Membership {
+        group: GroupName::stored(group),
+        tasks: (0..tasks).map(inputs).collect(),
+        seat: 0,
+        seats: 1,
+        takes_over: false,
+    }
 }
 
 /// A commit of task `task` that has read up to `next` of its input. The owner fills in the epoch.

@@ -162,6 +162,8 @@ fn not_started(error: ServeError) -> Report {
             ),
         ServeError::Exposed { .. } => Report::new("RR0415", message),
         ServeError::Listen { source, .. } => listen_failed(&source, message),
+        ServeError::Kafka(_) => Report::new("RR0421", message)
+            .hint("see that a broker listens at an address of `log:`, and that `kafka:` says how to connect to it"),
         ServeError::Open(error) => Report::new(error.code(), message),
         ServeError::Announce { .. } => Report::new("RR0408", message),
         ServeError::Start(StartError::Topology(_)) => Report::new("RR0014", message),

@@ -1,5 +1,6 @@
 //! The log as the contract has it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,6 +121,15 @@ impl Observe for KafkaLog {
             Followed { positions: state.positions(), state }
         };
         Some(self.shared.states.of(group, task).map(followed).map_err(ReadError::Failed))
+    }
+
+    fn committed(
+        &self,
+        group: &GroupName,
+        inputs: &[TopicPartition],
+    ) -> Option<Result<BTreeMap<TopicPartition, Offset>, ReadError>> {
+        let (cluster, group, inputs) = (self.cluster(), group.clone(), inputs.to_vec());
+        Some(self.ask(async move { cluster.committed(&group, &inputs, false).await.map_err(ReadError::Failed) }))
     }
 
     fn health(&self) -> Health {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use krafka::admin::{ListConsumerGroupOffsetsOptions, OffsetSpec};
+use krafka::admin::OffsetSpec;
 use krafka::producer::TransactionalProducer;
 use riverrun_event::{Offset, Time, TopicPartition};
 use riverrun_log::{
@@ -259,21 +259,13 @@ async fn positions(
     group: &GroupName,
     inputs: &[TopicPartition],
 ) -> Result<BTreeMap<TopicPartition, Offset>, String> {
-    let asked = inputs.iter().map(|input| cluster.partition(input)).collect();
-    let options = ListConsumerGroupOffsetsOptions::default().require_stable(true).partitions(asked);
-    let committed = cluster.admin.list_consumer_group_offsets(cluster.group(group), options).await;
-    let mut committed = committed.map_err(|error| error.to_string())?;
-    let mut positions = BTreeMap::new();
+    let mut positions = cluster.committed(group, inputs, true).await?;
     for input in inputs {
-        let found = committed.remove(&cluster.partition(input)).transpose().map_err(|error| error.to_string())?;
-        let offset = match found.and_then(|found| found.offset) {
-            Some(offset) => Offset(u64::try_from(offset).unwrap_or_default()),
-            None => {
-                let start = cluster.offsets(std::slice::from_ref(input), OffsetSpec::Earliest).await;
-                start.map_err(|error| error.to_string())?.first().copied().unwrap_or(Offset(0))
-            }
-        };
-        positions.insert(input.clone(), offset);
+        if !positions.contains_key(input) {
+            let start = cluster.offsets(std::slice::from_ref(input), OffsetSpec::Earliest).await;
+            let start = start.map_err(|error| error.to_string())?.first().copied().unwrap_or(Offset(0));
+            positions.insert(input.clone(), start);
+        }
     }
     Ok(positions)
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use krafka::KrafkaError;
 use krafka::admin::{
     ConfigOp, ConfigResource, CreateTopicsOptions, DescribeConfigsOptions, DescribeTopicsOptions,
-    IncrementalAlterConfigsOptions, ListOffsetsOptions, ListedOffset, NewTopic, OffsetSpec,
+    IncrementalAlterConfigsOptions, ListConsumerGroupOffsetsOptions, ListOffsetsOptions, ListedOffset, NewTopic, OffsetSpec,
     TopicPartition as KafkaPartition,
 };
 use krafka::error::ErrorCode;
 use riverrun_event::{Offset, Partition, Time, TopicName, TopicPartition};
-use riverrun_log::{Compaction, EnsureError, ReadError, Retention, TopicDescription, TopicSpec};
+use riverrun_log::{Compaction, EnsureError, GroupName, ReadError, Retention, TopicDescription, TopicSpec};
 
 use crate::cluster::Cluster;
 
@@ -191,6 +191,27 @@ impl Cluster {
             }
         };
         partitions.iter().map(offset).collect()
+    }
+
+    /// How far a group has committed partitions. With `stable`, once no transaction is open that might change it.
+    pub(crate) async fn committed(
+        &self,
+        group: &GroupName,
+        inputs: &[TopicPartition],
+        stable: bool,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, String> {
+        let asked = inputs.iter().map(|input| self.partition(input)).collect();
+        let options = ListConsumerGroupOffsetsOptions::default().require_stable(stable).partitions(asked);
+        let committed = self.admin.list_consumer_group_offsets(self.group(group), options).await;
+        let mut committed = committed.map_err(|error| error.to_string())?;
+        let mut positions = BTreeMap::new();
+        for input in inputs {
+            let found = committed.remove(&self.partition(input)).transpose().map_err(|error| error.to_string())?;
+            if let Some(offset) = found.and_then(|found| found.offset) {
+                positions.insert(input.clone(), Offset(u64::try_from(offset).unwrap_or_default()));
+            }
+        }
+        Ok(positions)
     }
 
     async fn listed(

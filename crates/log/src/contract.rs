@@ -77,6 +77,16 @@ pub trait Observe: Send + Sync {
         None
     }
 
+    /// How far a group has committed partitions, whoever owns their tasks; without those it has committed nothing of. `None` where
+    /// the process that has the log owns all tasks.
+    fn committed(
+        &self,
+        _group: &GroupName,
+        _inputs: &[TopicPartition],
+    ) -> Option<Result<BTreeMap<TopicPartition, Offset>, ReadError>> {
+        None
+    }
+
     /// Whether the log still takes writes, and if not, why.
     fn health(&self) -> Health;
 }

@@ -53,6 +53,11 @@ impl Progress {
         update(state.tasks.entry(task).or_default());
     }
 
+    /// A task belongs to another process from now on.
+    pub fn forget(&self, task: TaskId) {
+        self.state().tasks.remove(&task);
+    }
+
     /// Everything so far.
     #[must_use]
     pub fn snapshot(&self) -> (Counts, BTreeMap<TaskId, TaskProgress>) {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use riverrun_event::{ModelName, PipelineName, TopicName};
-use riverrun_log::{Compaction, GroupName, Log, Membership, Retention, TaskId, TaskInputs, TopicSpec};
+use riverrun_event::{ModelName, PipelineName, TopicName, TopicPartition};
+use riverrun_log::{Compaction, Followed, GroupName, Log, Membership, Retention, TaskId, TaskInputs, TopicSpec};
 use riverrun_topology::{Compact, Pipeline, Stage, Topic, Topology, TopologyError};
 use tokio::sync::watch;
 
@@ -282,6 +282,14 @@ impl Runtime {
             let mut started = self.started_models.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(model) = self.topology.models.get(name).filter(|_| !started.contains_key(name)) else { continue };
             let progress = Arc::new(Progress::default());
+            let group = GroupName::model(&self.topology.app, name);
+            let partitions = self.topology.topics.get(&model.from).map_or(0, |topic| topic.partitions);
+            let inputs = |task: u32| {
+                let input = TopicPartition::new(model.from.clone(), riverrun_event::Partition(task));
+                TaskInputs { task: TaskId(task), inputs: vec![input] }
+            };
+            let tasks: Vec<TaskInputs> = (0..partitions).map(inputs).collect();
+            let followed = self.follow(name, &group, &tasks)?;
             let work = Modelling {
                 log: Arc::clone(&self.log),
                 feed: Feed::new(model.clone()),
@@ -290,17 +298,30 @@ impl Runtime {
                 store: Arc::clone(&self.models),
                 progress: Arc::clone(&progress),
                 metrics: self.options.metrics.clone(),
+                followed,
             };
-            let partitions = self.topology.topics.get(&model.from).map_or(0, |topic| topic.partitions);
-            let inputs = |task: u32| {
-                let input = riverrun_event::TopicPartition::new(model.from.clone(), riverrun_event::Partition(task));
-                TaskInputs { task: TaskId(task), inputs: vec![input] }
-            };
-            let tasks: Vec<TaskInputs> = (0..partitions).map(inputs).collect();
-            self.spawn(work, GroupName::model(&self.topology.app, name), &tasks, 1, &progress)?;
+            self.spawn(work, group, &tasks, 1, &progress)?;
             started.insert(name.clone(), progress);
         }
         Ok(())
+    }
+
+    /// Shows the states of all partitions of a model, of which other processes may own some: every process reads all of it.
+    fn follow(
+        &self,
+        model: &ModelName,
+        group: &GroupName,
+        tasks: &[TaskInputs],
+    ) -> Result<Vec<(TopicPartition, Followed)>, StartError> {
+        let mut all = Vec::new();
+        for TaskInputs { task, inputs } in tasks {
+            let (Some(followed), Some(input)) = (self.log.follow(group, *task), inputs.first()) else { continue };
+            let followed = followed?;
+            let next = followed.positions.borrow().get(input).copied().unwrap_or_default();
+            self.models.publish(model, input.partition, Arc::clone(&followed.state), next);
+            all.push((input.clone(), followed));
+        }
+        Ok(all)
     }
 
     /// Starts the workers of a group.

@@ -1,6 +1,6 @@
 //! How the runtime is doing, as plain values for `/status`, health and the command line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use riverrun_event::{ModelName, Offset, Partition, Time, TopicPartition};
@@ -109,21 +109,35 @@ impl Runtime {
             let stage = self.topology.stages(pipeline).into_iter().find(|stage| stage.behind == name.behind)?;
             Some(task_inputs(&self.topology, pipeline, &stage))
         });
-        let tasks = declared.unwrap_or_default().into_iter().map(|task| {
+        let declared = declared.unwrap_or_default();
+        let elsewhere = declared.iter().filter(|task| !done.contains_key(&task.task));
+        let elsewhere: Vec<TopicPartition> = elsewhere.flat_map(|task| task.inputs.clone()).collect();
+        let committed = match self.log.committed(&name.group(&self.topology.app), &elsewhere) {
+            Some(committed) if !elsewhere.is_empty() => committed?,
+            _ => BTreeMap::new(),
+        };
+        let tasks = declared.into_iter().map(|task| {
             let done = done.get(&task.task);
-            self.task_status(task, done)
+            self.task_status(task, done, &committed)
         });
         let tasks = tasks.collect::<Result<_, ReadError>>()?;
         Ok(PipelineStatus { name: name.clone(), state, counts, tasks })
     }
 
-    fn task_status(&self, task: TaskInputs, done: Option<&TaskProgress>) -> Result<TaskStatus, ReadError> {
+    /// `committed` holds what other processes have committed of tasks that are theirs.
+    fn task_status(
+        &self,
+        task: TaskInputs,
+        done: Option<&TaskProgress>,
+        committed: &BTreeMap<TopicPartition, Offset>,
+    ) -> Result<TaskStatus, ReadError> {
         let mut inputs = Vec::new();
         for partition in task.inputs {
             let described = self.log.describe(&partition.topic)?;
             let offsets = described.offsets_of(partition.partition).cloned().unwrap_or_default();
             // A task that has not been assigned yet has everything before it.
-            let next = done.and_then(|done| done.positions.get(&partition)).copied().unwrap_or(offsets.start);
+            let own = done.and_then(|done| done.positions.get(&partition));
+            let next = own.or_else(|| committed.get(&partition)).copied().unwrap_or(offsets.start);
             inputs.push(InputStatus { partition, next, end: offsets.end });
         }
         let lag_events = inputs.iter().map(|input| input.end.0.saturating_sub(input.next.0)).sum();

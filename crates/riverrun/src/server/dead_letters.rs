@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use riverrun_event::{Offset, Partition, PipelineName, Position, Record, TopicName, TopicPartition};
 use riverrun_ingest::cloudevents::encode;
-use riverrun_log::{Log, ReadError, Topics};
+use riverrun_log::ReadError;
 use riverrun_topology::Topology;
 use serde::Deserialize;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use riverrun_log::{Observe, ReadError};
+use riverrun_log::ReadError;
 
 use super::Parts;
 

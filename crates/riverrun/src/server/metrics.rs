@@ -5,8 +5,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use riverrun_ingest::consumers::ConsumerReport;
-use riverrun_log_local::LocalLog;
 use riverrun_runtime::Runtime;
+
+use super::log::Opened;
 
 /// The parts' metrics and the registry that prints them.
 pub(super) struct Registered {
@@ -33,7 +34,7 @@ struct ConsumerLabels {
 }
 
 impl Registered {
-    pub(super) fn new(log: &LocalLog) -> Self {
+    pub(super) fn new(log: &Opened) -> Self {
         let mut registered = Self {
             runtime: riverrun_runtime::Metrics::default(),
             doors: riverrun_ingest::Metrics::default(),
@@ -46,7 +47,7 @@ impl Registered {
         let registry = &mut registered.registry;
         registered.runtime.register(registry);
         registered.doors.register(registry);
-        log.metrics().register(registry);
+        log.register(registry);
         registry.register(
             "riverrun_task_lag_events",
             "Records a task has not processed yet",

@@ -6,6 +6,8 @@
 mod announcement;
 mod dead_letters;
 mod idle;
+mod instance;
+mod log;
 #[cfg(test)]
 mod matrix;
 mod metrics;
@@ -20,18 +22,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use riverrun_app::{Diagnostics, Durability, Settings};
+use riverrun_app::{Diagnostics, Settings};
 use riverrun_event::{PipelineName, Position};
 use riverrun_ingest::accept::IdentityError;
 use riverrun_ingest::{Acceptor, Access, Consumers, Doors, Grant, Guarded, Token};
-use riverrun_log::{Health, Log, Observe};
-use riverrun_log_local::{Compression, LocalLog, Loss, OpenError, Options, Syncing, Tuning};
+use riverrun_log::{Health, Log};
+use riverrun_log_local::{Loss, OpenError};
 use riverrun_runtime::{Runtime, RuntimeOptions, StartError, WallClock};
 use riverrun_topology::Topology;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::log::Opened;
 use crate::view::{self, View, ViewError};
 
 pub use announcement::{ANNOUNCEMENT_FILE, Announcement};
@@ -101,6 +104,9 @@ pub enum ServeError {
     /// The log cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The log on Kafka cannot be opened.
+    #[error(transparent)]
+    Kafka(#[from] riverrun_log_kafka::OpenError),
     /// The pipelines cannot be started.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -132,7 +138,8 @@ pub struct Server {
 /// What the routes stand on.
 struct Parts {
     topology: Arc<Topology>,
-    log: Arc<LocalLog>,
+    log: Arc<dyn Log>,
+    opened: Opened,
     runtime: Runtime,
     consumers: Consumers,
     metrics: metrics::Registered,
@@ -157,8 +164,8 @@ impl Server {
         // The address is taken before anything is opened: a port in use must not touch the data.
         let listener = TcpListener::bind(listen).await.map_err(|source| ServeError::Listen { listen, source })?;
         let data_dir = options.data_dir.clone().unwrap_or_else(|| settings.data_dir.clone());
-        let log = Arc::new(open_log(&data_dir, &settings, options.accept_data_loss).await?);
-        let metrics = metrics::Registered::new(&log);
+        let opened = Opened::open(&data_dir, &settings, options.accept_data_loss).await?;
+        let metrics = metrics::Registered::new(&opened);
         let running = RuntimeOptions {
             workers: options.workers.unwrap_or_else(processors),
             pipelines: options.pipelines.clone(),
@@ -166,11 +173,11 @@ impl Server {
             clock: WallClock::System,
             drop_state: options.drop_state,
         };
-        let shared: Arc<dyn Log> = Arc::clone(&log) as Arc<dyn Log>;
-        let consumers = Consumers::new(Arc::clone(&shared), topology.app.clone());
-        let runtime = Runtime::start(Arc::clone(&topology), shared, running).await?;
+        let log = opened.log();
+        let consumers = Consumers::new(Arc::clone(&log), topology.app.clone());
+        let runtime = Runtime::start(Arc::clone(&topology), Arc::clone(&log), running).await?;
         let closing = watch::Sender::new(false);
-        let parts = Arc::new(Parts { topology, log, runtime, consumers, metrics, closing: closing.subscribe() });
+        let parts = Arc::new(Parts { topology, log, opened, runtime, consumers, metrics, closing: closing.subscribe() });
         let mut server = Self { url: String::new(), parts, closing, serving: None, announcement: None };
         server.listen(listener, listen, &settings, options.doors)?;
         if !options.embedded {
@@ -196,9 +203,8 @@ impl Server {
     fn routes(&self, listen: SocketAddr, settings: &Settings, open: bool) -> Result<Guarded, IdentityError> {
         let tokens = settings.tokens.iter().map(token).collect();
         let acceptor = Acceptor::new(self.parts.topology.topics.values().cloned(), settings.limits)?;
-        let log: Arc<dyn Log> = Arc::clone(&self.parts.log) as Arc<dyn Log>;
         let doors = Doors {
-            log,
+            log: Arc::clone(&self.parts.log),
             acceptor: Arc::new(acceptor),
             consumers: self.parts.consumers.clone(),
             limits: settings.limits,
@@ -219,7 +225,7 @@ impl Server {
     /// What was missing from the log when it was opened with [`ServeOptions::accept_data_loss`].
     #[must_use]
     pub fn losses(&self) -> &[Loss] {
-        self.parts.log.losses()
+        self.parts.opened.losses()
     }
 
     /// The view of this name.
@@ -276,7 +282,7 @@ impl Server {
         let closed = tokio::task::spawn_blocking(move || {
             parts.runtime.shutdown();
             let health = parts.log.health();
-            parts.log.close();
+            parts.opened.close();
             match health {
                 Health::Serving => Ok(()),
                 Health::Stopped { reason } => Err(ServeError::Close(reason)),
@@ -284,30 +290,6 @@ impl Server {
         });
         closed.await.unwrap_or_else(|error| Err(ServeError::Close(error.to_string())))
     }
-}
-
-async fn open_log(
-    data_dir: &std::path::Path,
-    settings: &Settings,
-    accept_data_loss: bool,
-) -> Result<LocalLog, ServeError> {
-    let options = Options {
-        deduplication_days: settings.limits.deduplication_days,
-        accept_data_loss,
-        sync: match settings.durability {
-            Durability::Commit => Syncing::EachCommit,
-            Durability::Interval(interval) => Syncing::Every(interval),
-        },
-        compression: match settings.compression {
-            riverrun_app::Compression::Lz4 => Compression::Lz4,
-            riverrun_app::Compression::None => Compression::None,
-        },
-        tuning: Tuning { cache_bytes: settings.cache_bytes, ..Tuning::default() },
-        ..Options::default()
-    };
-    let path = data_dir.to_owned();
-    let opened = tokio::task::spawn_blocking(move || LocalLog::open(&path, options)).await;
-    Ok(opened.map_err(|error| ServeError::Close(error.to_string()))??)
 }
 
 fn token(declared: &riverrun_app::Token) -> Token {

@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use riverrun_ingest::consumers::ConsumerReport;
 use riverrun_ingest::{Doors, Guarded, Needs, Routes, Verb, http};
-use riverrun_log::{Health, Observe};
+use riverrun_log::Health;
 use riverrun_runtime::PipelineState;
 
 use super::problem::RouteError;

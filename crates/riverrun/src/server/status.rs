@@ -2,7 +2,7 @@
 
 use riverrun_ingest::consumers::ConsumerReport;
 use riverrun_ingest::http::ConsumerStatus;
-use riverrun_log::{Health, Observe, ReadError, Topics};
+use riverrun_log::{Health, ReadError};
 use riverrun_runtime::{ModelStatus, PipelineState, PipelineStatus, TaskStatus};
 use serde::Serialize;
 

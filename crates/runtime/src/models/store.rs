@@ -110,8 +110,10 @@ impl ModelStore {
     /// A model task has committed up to `next`.
     pub fn advance(&self, model: &ModelName, partition: Partition, next: Offset) {
         if let Some(held) = self.partition(model, partition) {
-            held.next.store(next.0, Ordering::Release);
-            self.moved.send_modify(|count| *count += 1);
+            // Its owner and a follower of it may both say so, and one of them later.
+            if held.next.fetch_max(next.0, Ordering::AcqRel) < next.0 {
+                self.moved.send_modify(|count| *count += 1);
+            }
         }
     }
 

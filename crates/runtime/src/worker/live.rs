@@ -60,9 +60,15 @@ impl Work for Live {
     }
 
     async fn gather(&self, task: &mut SteppingTask) -> Result<Gathered, Interruption> {
-        let waiting = in_order_of_time(self.waiting(task)?);
+        let (waiting, passed_over) = self.waiting(task)?;
+        let waiting = in_order_of_time(waiting);
         let tick = if waiting.is_empty() { self.due_tick(task)? } else { None };
-        if (waiting.is_empty() && tick.is_none()) || !self.models_are_ready().await? {
+        if waiting.is_empty() && tick.is_none() {
+            // Offsets without records at the end are committed too, so that whoever looks at the group sees no lag.
+            let commit = passed_over.then(|| task.positions_only());
+            return Ok(Gathered { commit, ..Gathered::default() });
+        }
+        if !self.models_are_ready().await? {
             return Ok(Gathered::default());
         }
         let frontier = self.stepping.frontier();
@@ -147,8 +153,8 @@ fn finish(task: &mut SteppingTask, mut commit: TaskCommit, mut order: Order) -> 
 }
 
 impl Live {
-    /// What waits in each input.
-    fn waiting(&self, task: &mut SteppingTask) -> Result<Vec<Waiting>, Interruption> {
+    /// What waits in each input, and whether offsets without records were passed over.
+    fn waiting(&self, task: &mut SteppingTask) -> Result<(Vec<Waiting>, bool), Interruption> {
         let mut waiting = Vec::new();
         let mut passed_over = false;
         // Models that live here are read last, and come first among what is of the same time: what was durable before an event
@@ -166,11 +172,7 @@ impl Live {
             }
         }
         waiting.sort_by_key(|waiting| !self.stepping.only_feeds(&waiting.input.topic));
-        if passed_over {
-            // Offsets without records need no commit: a restart passes over them again.
-            self.committed(task);
-        }
-        Ok(waiting)
+        Ok((waiting, passed_over))
     }
 
     /// Asks for the records that wait, as far ahead as calls may be made; takes over what was answered.

@@ -48,6 +48,9 @@ pub(crate) trait Work: Send + Sync + 'static {
         None
     }
 
+    /// Sees what others have done, whenever the log has moved; there is nothing to see for most work.
+    fn look_around(&self) {}
+
     /// The change is durable.
     fn committed(&self, task: &mut Self::Task);
 }
@@ -137,6 +140,7 @@ impl<W: Work> Worker<W> {
             }
             moved.borrow_and_update();
             woken.as_mut().map(watch::Receiver::mark_unchanged);
+            self.work.look_around();
             match self.round(member.as_ref(), &mut tasks).await {
                 Ok(Round::Worked) => {}
                 Ok(Round::Finished) => return Ended::Finished,
@@ -185,7 +189,10 @@ impl<W: Work> Worker<W> {
             }
             // Between two rounds nothing is in hand, so giving up is immediate.
             Assignment::Revoke(revoke) => {
-                revoke.tasks.iter().for_each(|task| drop(tasks.remove(task)));
+                for task in &revoke.tasks {
+                    tasks.remove(task);
+                    self.progress.forget(*task);
+                }
                 let _ = revoke.acknowledge.send(());
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use riverrun_event::{Offset, Partition, TopicName, TopicPartition};
-use riverrun_log::{Assigned, Log, StateRead};
+use riverrun_log::{Assigned, Followed, Log, StateRead};
 use riverrun_topology::StepError;
 
 use super::stepping::{Found, READ_BYTES_MAX, read_from};
@@ -23,6 +23,8 @@ pub(crate) struct Modelling {
     pub(crate) store: Arc<ModelStore>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) metrics: Metrics,
+    /// The states of all partitions, where other processes may own some.
+    pub(crate) followed: Vec<(TopicPartition, Followed)>,
 }
 
 /// One of them.
@@ -50,12 +52,19 @@ impl Work for Modelling {
         Ok(ModelTask { ownership, input, next, state: Overlay::new(state), counts: Counts::default() })
     }
 
+    fn look_around(&self) {
+        for (input, followed) in &self.followed {
+            let next = followed.positions.borrow().get(input).copied().unwrap_or_default();
+            self.store.advance(&self.feed.model().name, input.partition, next);
+        }
+    }
+
     async fn gather(&self, task: &mut ModelTask) -> Result<Gathered, Interruption> {
         let Found { records, next } = read_from(self.log.as_ref(), &task.input, task.next, READ_BYTES_MAX)?;
-        if records.is_empty() {
-            self.pass_over(task, next);
+        if next == task.next {
             return Ok(Gathered::default());
         }
+        // Offsets without records are committed too, so that whoever looks at the group sees no lag.
         let mut commit = riverrun_log::TaskCommit::new(task.ownership.task, task.ownership.epoch);
         task.next = next;
         for record in &records {
@@ -90,15 +99,5 @@ impl Work for Modelling {
         self.progress.update(task.ownership.task, counts, |progress| {
             progress.positions.insert(task.input.clone(), task.next);
         });
-    }
-}
-
-impl Modelling {
-    /// Offsets without records need no commit: a restart passes over them again.
-    fn pass_over(&self, task: &mut ModelTask, next: Offset) {
-        if next > task.next {
-            task.next = next;
-            self.committed(task);
-        }
     }
 }

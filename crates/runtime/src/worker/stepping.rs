@@ -327,6 +327,13 @@ impl SteppingTask {
         TaskCommit::new(self.ownership.task, self.ownership.epoch)
     }
 
+    /// A change of nothing but how far the inputs were read.
+    pub(crate) fn positions_only(&self) -> TaskCommit {
+        let mut commit = self.commit();
+        commit.positions = self.positions.iter().map(|(input, next)| (input.clone(), *next)).collect();
+        commit
+    }
+
     /// Counts what came out of a step or a timer.
     pub(crate) fn count_outputs(&mut self, outcome: &Outcome) {
         self.counts.emitted += u64::try_from(outcome.records.len()).unwrap_or(u64::MAX);

@@ -1,0 +1,104 @@
+//! The log that the app file names, opened.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use riverrun_app::{Durability, LogSetting, Settings};
+use riverrun_log::Log;
+use riverrun_log_kafka::KafkaLog;
+use riverrun_log_local::{Compression, LocalLog, Loss, Options, Syncing, Tuning};
+
+use super::ServeError;
+use super::instance::instance;
+
+/// Where the copy of the state lies in the data directory.
+const STATE: &str = "state";
+
+/// One of the logs.
+pub(super) enum Opened {
+    Local(Arc<LocalLog>),
+    Kafka(Arc<KafkaLog>),
+}
+
+impl Opened {
+    pub(super) async fn open(
+        data_dir: &Path,
+        settings: &Settings,
+        accept_data_loss: bool,
+    ) -> Result<Self, ServeError> {
+        let (data_dir, settings) = (data_dir.to_owned(), settings.clone());
+        let opening = move || match &settings.log {
+            LogSetting::Local => {
+                let log = LocalLog::open(&data_dir, local(&settings, accept_data_loss))?;
+                Ok(Self::Local(Arc::new(log)))
+            }
+            LogSetting::Kafka { brokers } => {
+                let options = kafka(brokers, &data_dir, &settings)?;
+                Ok(Self::Kafka(Arc::new(KafkaLog::connect(options)?)))
+            }
+        };
+        let opened = tokio::task::spawn_blocking(opening).await;
+        opened.unwrap_or_else(|error| Err(ServeError::Close(error.to_string())))
+    }
+
+    pub(super) fn log(&self) -> Arc<dyn Log> {
+        match self {
+            Self::Local(log) => Arc::clone(log) as Arc<dyn Log>,
+            Self::Kafka(log) => Arc::clone(log) as Arc<dyn Log>,
+        }
+    }
+
+    /// What was missing from the log when it was opened.
+    pub(super) fn losses(&self) -> &[Loss] {
+        match self {
+            Self::Local(log) => log.losses(),
+            Self::Kafka(_) => &[],
+        }
+    }
+
+    /// Adds what the log measures.
+    pub(super) fn register(&self, registry: &mut Registry) {
+        if let Self::Local(log) = self {
+            log.metrics().register(registry);
+        }
+    }
+
+    /// Writes what is in memory and stops. A log on Kafka has nothing that the cluster does not have.
+    pub(super) fn close(&self) {
+        if let Self::Local(log) = self {
+            log.close();
+        }
+    }
+}
+
+fn local(settings: &Settings, accept_data_loss: bool) -> Options {
+    Options {
+        deduplication_days: settings.limits.deduplication_days,
+        accept_data_loss,
+        sync: match settings.durability {
+            Durability::Commit => Syncing::EachCommit,
+            Durability::Interval(interval) => Syncing::Every(interval),
+        },
+        compression: match settings.compression {
+            riverrun_app::Compression::Lz4 => Compression::Lz4,
+            riverrun_app::Compression::None => Compression::None,
+        },
+        tuning: Tuning { cache_bytes: settings.cache_bytes, ..Tuning::default() },
+        ..Options::default()
+    }
+}
+
+fn kafka(brokers: &str, data_dir: &Path, settings: &Settings) -> Result<riverrun_log_kafka::Options, ServeError> {
+    let kafka = &settings.kafka;
+    let instance = match &kafka.instance {
+        Some(instance) => instance.clone(),
+        None => instance(data_dir)?,
+    };
+    let mut options = riverrun_log_kafka::Options::new(brokers, instance, data_dir.join(STATE));
+    options.cache_bytes = settings.cache_bytes;
+    options.prefix.clone_from(&kafka.prefix);
+    options.replication = kafka.replication.map(i16::from);
+    options.session = kafka.session;
+    Ok(options)
+}

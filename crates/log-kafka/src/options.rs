@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use krafka::auth::AuthConfig;
+use riverrun_log::{Labels, NamedAssignor};
 
 /// How a log on Kafka is opened.
 #[derive(Clone)]
@@ -13,6 +14,12 @@ pub struct Options {
     /// Names this instance among those of the app: part of its members' and transactions' names, so it has to be the same after a
     /// restart and no other's.
     pub instance: String,
+    /// What assignors may know of this instance.
+    pub labels: Labels,
+    /// Where other instances reach this one; those of a group know it of each other.
+    pub address: Option<String>,
+    /// How the tasks of a group are dealt to its members; the same for all instances.
+    pub assignor: NamedAssignor,
     /// What the names of topics, groups and transactions on the cluster begin with, so that several apps can share it.
     pub prefix: String,
     /// Copies of each partition, where topics are created; the cluster's default without it.
@@ -32,6 +39,9 @@ impl Options {
         Self {
             brokers: brokers.into(),
             instance: instance.into(),
+            labels: Labels::new(),
+            address: None,
+            assignor: NamedAssignor::default(),
             prefix: String::new(),
             replication: None,
             security: None,

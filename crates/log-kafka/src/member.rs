@@ -18,7 +18,6 @@ use riverrun_log::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::assign::Seat;
 use crate::binding::encode;
 use crate::cluster::Cluster;
 use crate::door::{newest, producer_of};
@@ -123,8 +122,7 @@ struct Guide {
 impl Guide {
     async fn run(self) {
         let cluster = &self.shared.cluster;
-        let Membership { group, seat, seats, tasks } = &self.membership;
-        let member = format!("{}/{seat}", cluster.options.instance);
+        let Membership { group, seat, .. } = &self.membership;
         // Whoever had this seat is fenced before anything is read that it might still change.
         let producer = loop {
             match producer_of(cluster, &format!("{}{group}.{seat}", cluster.transactions())).await {
@@ -137,23 +135,7 @@ impl Guide {
         self.committing.lock().await.producer = Some(producer);
         let (words, mut heard) = mpsc::channel(WORDS_MAX);
         let (give, given) = mpsc::channel(WORDS_MAX);
-        let topics: BTreeSet<String> =
-            tasks.iter().flat_map(|task| &task.inputs).map(|input| cluster.topic(&input.topic)).collect();
-        let joining = Joining {
-            brokers: cluster.options.brokers.clone(),
-            group: cluster.group(group),
-            member,
-            seat: Seat {
-                instance: cluster.options.instance.clone(),
-                seat: *seat,
-                seats: *seats,
-                owned: BTreeSet::new(),
-            },
-            session: cluster.options.session,
-            rebalance: cluster.options.rebalance,
-            tasks: tasks.iter().map(|task| task.task).collect(),
-            topics: topics.into_iter().collect(),
-        };
+        let joining = Joining::new(cluster, &self.membership);
         cluster.spawn(group::run(joining, words, given));
         loop {
             let word = tokio::select! {
@@ -162,7 +144,10 @@ impl Guide {
             };
             let Some(word) = word else { break };
             match word {
-                Word::Tasks { generation, tasks } => self.follow(generation, &tasks, &give).await,
+                Word::Tasks { generation, tasks, owners } => {
+                    tracing::debug!(%group, ?owners, "who has the tasks of the group");
+                    self.follow(generation, &tasks, &give).await;
+                }
                 Word::Lost(reason) => {
                     tracing::warn!(%group, reason, "the tasks of this member are over");
                     let lost: Vec<TaskId> = self.forget(|_| true);

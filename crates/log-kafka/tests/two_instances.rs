@@ -30,7 +30,8 @@ impl Instance {
         (options.session, options.rebalance) = (Duration::from_secs(6), Duration::from_secs(6));
         let log = KafkaLog::connect(options).unwrap();
         let tasks = (0..TASKS).map(|task| TaskInputs { task: TaskId(task), inputs: vec![input(task)] }).collect();
-        let member = log.join(Membership { group: GroupName::stored("g"), tasks, seat: 0, seats: 1 }).unwrap();
+        let member =
+            log.join(Membership { group: GroupName::stored("shop.totals"), tasks, seat: 0, seats: 1 }).unwrap();
         Self { log, member, tasks: BTreeMap::new() }
     }
 

@@ -17,7 +17,7 @@ pub mod random;
 pub mod topic;
 
 pub use append::{AppendBatch, AppendError, Logged, NewRecord};
-pub use assignor::{Assignor, Deal, GroupMember, Label, Labels, MemberName, NamedAssignor, Round};
+pub use assignor::{Assignor, AssignorError, Deal, GroupMember, Label, Labels, MemberName, NamedAssignor, Round};
 pub use commit::{
     CallAnswer, Commit, CommitError, Committed, Epoch, GroupName, InputRange, ModelFrontier, Order, StateChange,
     TaskCommit, TaskId,

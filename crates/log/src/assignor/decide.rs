@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::{Assignor, Deal, MemberName, Round, RoundRobin};
+use super::round_robin::round_robin;
+use super::{Assignor, AssignorError, Deal, MemberName, Round};
 use crate::commit::TaskId;
 
 /// What counts in a round.
@@ -42,6 +43,9 @@ pub enum AnswerError {
     #[error("it deals partition {0}, which the group does not have")]
     UnknownTask(TaskId),
     /// There is no answer.
+    #[error("it failed: {0}")]
+    Failed(String),
+    /// There is none, and never should be.
     #[error("it panicked: {0}")]
     Panicked(String),
 }
@@ -51,18 +55,19 @@ fn listed(tasks: &BTreeSet<TaskId>) -> String {
     format!("partition{} {}", if tasks.len() == 1 { "" } else { "s" }, listed.join(", "))
 }
 
-/// Asks an assignor. Round robin answers for one whose answer leaves a task out, has one twice, names an unknown member or task, or that
-/// panics.
+/// Asks an assignor. Round robin answers for one whose answer leaves a task out, has one twice, names an unknown member or task, that
+/// fails or panics.
 #[must_use]
 pub fn decide(assignor: &dyn Assignor, round: &Round) -> Decision {
     let asked = catch_unwind(AssertUnwindSafe(|| (assignor.assign(round), assignor.again_after(round))));
     let checked = match asked {
-        Ok((deal, again_after)) => check(round, &deal).map(|()| (deal, again_after)),
+        Ok((Ok(deal), again_after)) => check(round, &deal).map(|()| (deal, again_after)),
+        Ok((Err(AssignorError(reason)), _)) => Err(AnswerError::Failed(reason)),
         Err(panic) => Err(AnswerError::Panicked(message(&*panic))),
     };
     match checked {
         Ok((deal, again_after)) => Decision { deal, again_after, refused: None },
-        Err(error) => Decision { deal: RoundRobin.assign(round), again_after: None, refused: Some(error) },
+        Err(error) => Decision { deal: round_robin(round), again_after: None, refused: Some(error) },
     }
 }
 

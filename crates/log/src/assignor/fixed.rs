@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::round_robin::deal_in_turn;
-use super::{Assignor, Deal, GroupMember, Round};
+use super::{Assignor, AssignorError, Deal, GroupMember, Round};
 use crate::commit::TaskId;
 
 /// Gives each instance the tasks that are written down for it; all others are dealt round robin.
@@ -62,7 +62,7 @@ impl Fixed {
 }
 
 impl Assignor for Fixed {
-    fn assign(&self, round: &Round) -> Deal {
+    fn assign(&self, round: &Round) -> Result<Deal, AssignorError> {
         let mut deal = Deal::default();
         // The map is for groups of any size.
         let mut free: BTreeSet<TaskId> = round.tasks.iter().copied().collect();
@@ -78,7 +78,7 @@ impl Assignor for Fixed {
         }
         let members: Vec<&GroupMember> = round.members.iter().collect();
         deal_in_turn(&members, &free.into_iter().collect::<Vec<_>>(), &mut deal);
-        deal
+        Ok(deal)
     }
 
     fn again_after(&self, round: &Round) -> Option<Duration> {

@@ -32,13 +32,21 @@ pub use round_robin::RoundRobin;
 /// A member that has a task should keep it where nothing speaks against it; each move is a pause of that task.
 pub trait Assignor: Send + Sync {
     /// The target of a round.
-    fn assign(&self, round: &Round) -> Deal;
+    ///
+    /// # Errors
+    /// [`AssignorError`] when there is none; round robin then answers.
+    fn assign(&self, round: &Round) -> Result<Deal, AssignorError>;
 
     /// After which time another round is wanted although nobody came or went; by default none.
     fn again_after(&self, _round: &Round) -> Option<Duration> {
         None
     }
 }
+
+/// Why an assignor has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AssignorError(pub String);
 
 /// What an assignor answers. Each task of the round is in it once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Assignor, Deal, GroupMember, Round};
+use super::{Assignor, AssignorError, Deal, GroupMember, Round};
 use crate::commit::TaskId;
 
 /// Deals the tasks in turn: no member has two more than another, and no more tasks move than that takes.
@@ -12,12 +12,17 @@ use crate::commit::TaskId;
 pub struct RoundRobin;
 
 impl Assignor for RoundRobin {
-    fn assign(&self, round: &Round) -> Deal {
-        let members: Vec<&GroupMember> = round.members.iter().collect();
-        let mut deal = Deal::default();
-        deal_in_turn(&members, &round.tasks, &mut deal);
-        deal
+    fn assign(&self, round: &Round) -> Result<Deal, AssignorError> {
+        Ok(round_robin(round))
     }
+}
+
+/// What round robin answers.
+pub(super) fn round_robin(round: &Round) -> Deal {
+    let members: Vec<&GroupMember> = round.members.iter().collect();
+    let mut deal = Deal::default();
+    deal_in_turn(&members, &round.tasks, &mut deal);
+    deal
 }
 
 /// Deals tasks to members. Without members they wait.

@@ -218,18 +218,19 @@ fn fixed_partitions_are_dealt_out_after_the_declared_time_and_handed_back() {
 }
 
 /// Answers what the test says.
-struct Answers(fn() -> Deal);
+struct Answers(fn() -> Result<Deal, AssignorError>);
 
 impl Assignor for Answers {
-    fn assign(&self, _: &Round) -> Deal {
+    fn assign(&self, _: &Round) -> Result<Deal, AssignorError> {
         self.0()
     }
 }
 
-fn deal(members: &[(&str, &[u32])], waiting: &[u32]) -> Deal {
+fn deal(members: &[(&str, &[u32])], waiting: &[u32]) -> Result<Deal, AssignorError> {
     let tasks = |tasks: &[u32]| tasks.iter().copied().map(TaskId).collect();
     let named = |instance: &str| MemberName { instance: instance.to_owned(), seat: 0 };
-    Deal { tasks: members.iter().map(|(name, own)| (named(name), tasks(own))).collect(), waiting: tasks(waiting) }
+    let members = members.iter().map(|(name, own)| (named(name), tasks(own)));
+    Ok(Deal { tasks: members.collect(), waiting: tasks(waiting) })
 }
 
 #[test]
@@ -239,10 +240,10 @@ fn an_answer_that_cannot_be_followed_is_refused_and_round_robin_used() {
         vec![member("a", 0, &[]), member("b", 0, &[])],
         [0, 1, 2].map(TaskId).to_vec(),
     );
-    let check = |answer: fn() -> Deal, expected: Option<&str>| {
+    let check = |answer: fn() -> Result<Deal, AssignorError>, expected: Option<&str>| {
         let decision = decide(&Answers(answer), &round);
         assert_eq!(decision.refused.map(|error| error.to_string()).as_deref(), expected);
-        let counts = if expected.is_some() { RoundRobin.assign(&round) } else { answer() };
+        let counts = if expected.is_some() { RoundRobin.assign(&round) } else { answer() }.unwrap();
         assert_eq!(decision.deal, counts);
     };
     check(|| deal(&[("a", &[0, 1, 2])], &[]), None);
@@ -255,5 +256,6 @@ fn an_answer_that_cannot_be_followed_is_refused_and_round_robin_used() {
     check(|| deal(&[("a", &[0, 1, 2, 7])], &[]), Some("it deals partition 7, which the group does not have"));
     let panics = decide(&Answers(|| panic!("no rack {}", 7)), &round);
     assert_eq!(panics.refused, Some(AnswerError::Panicked("no rack 7".to_owned())));
-    assert_eq!(panics.deal, RoundRobin.assign(&round));
+    assert_eq!(panics.deal, RoundRobin.assign(&round).unwrap());
+    check(|| Err(AssignorError("no label".to_owned())), Some("it failed: no label"));
 }

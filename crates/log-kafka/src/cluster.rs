@@ -45,7 +45,7 @@ impl Cluster {
             .client_id(format!("riverrun.{}", options.instance))
             .allow_auto_create_topics(false);
         if let Some(security) = &options.security {
-            builder = builder.security(security.clone());
+            builder = builder.security(security.auth());
         }
         let kafka = wait_on(&runtime, builder.connect()).map_err(|error| failed(error.to_string()))?;
         let admin = kafka.admin();

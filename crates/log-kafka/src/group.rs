@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::assign::{Leader, Owners, Seat, Share};
 use crate::cluster::Cluster;
+use crate::security::Security;
 use crate::wire::Wire;
 
 /// What the names of our protocols begin with; the rest says which assignor, so that members with different ones do not mix.
@@ -53,6 +54,7 @@ const FENCED_INSTANCE: i16 = 82;
 /// Who joins what.
 pub(crate) struct Joining {
     pub(crate) brokers: String,
+    pub(crate) security: Option<Security>,
     /// The group's name on the cluster.
     pub(crate) group: String,
     /// Its name in the app, which assignors go by.
@@ -81,6 +83,7 @@ impl Joining {
             tasks.iter().flat_map(|task| &task.inputs).map(|input| cluster.topic(&input.topic)).collect();
         Self {
             brokers: options.brokers.clone(),
+            security: options.security.clone(),
             group: cluster.group(group),
             name: group.clone(),
             member: format!("{}/{seat}", options.instance),
@@ -300,7 +303,7 @@ async fn leave(joining: &Joining, member_id: &str) {
 async fn coordinator(joining: &Joining) -> Result<Wire, Trouble> {
     let mut reason = "there are no brokers".to_owned();
     for broker in joining.brokers.split(',') {
-        let mut wire = match Wire::open(broker.trim()).await {
+        let mut wire = match Wire::open(broker.trim(), joining.security.as_ref()).await {
             Ok(wire) => wire,
             Err(error) => {
                 reason = error.to_string();
@@ -312,7 +315,7 @@ async fn coordinator(joining: &Joining) -> Result<Wire, Trouble> {
         let answer = wire.call(4, &request, PATIENCE).await?;
         let Some(found) = answer.coordinators.first() else { continue };
         check(found.error_code)?;
-        return Ok(Wire::open(&format!("{}:{}", found.host, found.port)).await?);
+        return Ok(Wire::open(&format!("{}:{}", found.host, found.port), joining.security.as_ref()).await?);
     }
     Err(Trouble::Connection(reason))
 }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use krafka::auth::AuthConfig;
 use riverrun_log::{Labels, NamedAssignor};
+
+use crate::security::Security;
 
 /// How a log on Kafka is opened.
 #[derive(Clone)]
@@ -25,7 +26,7 @@ pub struct Options {
     /// Copies of each partition, where topics are created; the cluster's default without it.
     pub replication: Option<i16>,
     /// How the connection is secured and who connects; plain and nobody without it.
-    pub security: Option<AuthConfig>,
+    pub security: Option<Security>,
     /// How long a member may be silent before its tasks go to others. The cluster bounds it, from 6 s as a rule.
     pub session: Duration,
     /// How long a member has to finish its work when tasks move.
@@ -55,7 +56,6 @@ impl fmt::Debug for Options {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut written = formatter.debug_struct("Options");
         written.field("brokers", &self.brokers).field("instance", &self.instance).field("prefix", &self.prefix);
-        // Who connects is secret.
-        written.field("secured", &self.security.is_some()).finish_non_exhaustive()
+        written.field("assignor", &self.assignor).field("security", &self.security).finish_non_exhaustive()
     }
 }

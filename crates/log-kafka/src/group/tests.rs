@@ -1,6 +1,6 @@
 //! Members on the broker of the tests: what each is told when others come and go.
 
-use riverrun_log::assignor::{Assignor, Deal, Fixed, Round};
+use riverrun_log::assignor::{Assignor, AssignorError, Deal, Fixed, Round};
 use tokio::time::timeout;
 
 use super::*;
@@ -22,6 +22,7 @@ fn joining(group: &str, instance: &str) -> Joining {
     let Ok(brokers) = std::env::var("RIVERRUN_TEST_KAFKA") else { panic!("RIVERRUN_TEST_KAFKA names no broker") };
     Joining {
         brokers,
+        security: None,
         group: format!("{group}-{}", std::process::id()),
         // Its turns begin with the first of two instances.
         name: GroupName::stored("shop.totals"),
@@ -128,7 +129,7 @@ async fn fixed_tasks_wait_for_their_instance_and_are_then_dealt_out_by_a_round_o
 struct Panics;
 
 impl Assignor for Panics {
-    fn assign(&self, round: &Round) -> Deal {
+    fn assign(&self, round: &Round) -> Result<Deal, AssignorError> {
         assert_eq!(round.members.len(), 1, "too many");
         riverrun_log::assignor::RoundRobin.assign(round)
     }

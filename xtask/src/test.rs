@@ -120,7 +120,7 @@ fn cargo_tests(filter: Option<&str>) -> Result<Count, Failure> {
     // Kept until the tests have ended, however they do.
     let broker = Broker::for_tests()?;
     if let Some(broker) = &broker {
-        tests.env(kafka::VARIABLE, broker.address());
+        tests.env(kafka::VARIABLE, broker.address()).env(kafka::SECURE_VARIABLE, broker.secure_address());
     }
     counted(tests, Count::see_result)
 }

@@ -14,7 +14,7 @@ use crate::files;
 use crate::lint;
 use crate::plan;
 use crate::read::{self, Parts, Reader};
-use crate::settings::Settings;
+use crate::settings::{AssignorSetting, Settings};
 use crate::source::{Source, Sources, Span};
 use crate::spelling;
 use crate::yaml::{Node, Value};
@@ -31,6 +31,8 @@ pub struct App {
     /// Doubts about its file; none of them keeps it from running.
     pub warnings: Diagnostics,
     transformers: Vec<(PipelineName, String, Span)>,
+    /// The assignor that the file names, until it is registered.
+    assignor: Option<(String, Span)>,
 }
 
 /// A transformer that the file names and nobody registered.
@@ -106,7 +108,7 @@ impl App {
     pub fn built(topology: Topology, settings: Settings) -> Self {
         let nowhere = Source::new(Path::new("(built in Rust)"), "");
         let warnings = Diagnostics::new(nowhere, Vec::new(), Vec::new());
-        Self { name: topology.app.clone(), topology, settings, warnings, transformers: Vec::new() }
+        Self { name: topology.app.clone(), topology, settings, warnings, transformers: Vec::new(), assignor: None }
     }
 
     pub(crate) fn parse_in(
@@ -131,7 +133,7 @@ impl App {
         if found.iter().all(|item| item.severity != Severity::Error) {
             found.extend(parts.iter().flat_map(lint::lint));
         }
-        let Reader { secrets, substituted, .. } = reader;
+        let Reader { secrets, substituted, custom_assignor, .. } = reader;
         let diagnostics = Diagnostics::over(sources, secrets, found);
         match (parts, topology) {
             (Some(parts), Some(topology)) if !diagnostics.has_errors() => {
@@ -143,6 +145,7 @@ impl App {
                     name: topology.app.clone(),
                     topology,
                     transformers: transformers.collect(),
+                    assignor: custom_assignor,
                     settings: Settings { substituted, ..settings(parts, app_file) },
                     warnings: diagnostics,
                 })
@@ -168,6 +171,12 @@ impl App {
         self.topology.register(name, transformer)
     }
 
+    /// Notes that there is an assignor of this name; false when the file does not name it.
+    pub fn register_assignor(&mut self, name: &str) -> bool {
+        self.assignor = self.assignor.take().filter(|(wanted, _)| wanted != name);
+        matches!(&self.settings.kafka.assignor, AssignorSetting::Custom(wanted) if wanted == name)
+    }
+
     /// The transformers that the file names and nobody registered so far.
     #[must_use]
     pub fn unregistered_transformers(&self) -> Vec<UnregisteredTransformer> {
@@ -186,7 +195,7 @@ impl App {
         missing.map(named).collect()
     }
 
-    /// The same as diagnostics, for who cannot run the app without them. Empty when all are registered.
+    /// The same as diagnostics, with the assignor that is missing, for who cannot run the app without them. Empty when all are registered.
     #[must_use]
     pub fn unregistered_diagnostics(&self) -> Diagnostics {
         let diagnostic = |missing: UnregisteredTransformer| {
@@ -195,7 +204,12 @@ impl App {
                 .note(format!("pipeline `{}` needs it", missing.pipeline))
                 .help(format!("transformers are Rust: run the app from a program of your own with App::load(...)?.transform(\"{name}\", ...)"))
         };
-        let items = self.unregistered_transformers().into_iter().map(diagnostic).collect();
+        let assignor = self.assignor.iter().map(|(name, span)| {
+            Diagnostic::error(codes::TRANSFORMER, *span, format!("the assignor `{name}` is not compiled into this binary"))
+                .note("`kafka.assignor` needs it")
+                .help(format!("an assignor of your own is Rust: run the app from a program of your own with App::load(...)?.assignor(\"{name}\", ...)"))
+        });
+        let items = self.unregistered_transformers().into_iter().map(diagnostic).chain(assignor).collect();
         Diagnostics::over(self.sources().clone(), self.warnings.secrets().to_vec(), items)
     }
 }

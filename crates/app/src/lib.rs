@@ -37,7 +37,10 @@ pub use init::{InitError, Sample, init};
 pub use reference::{reference, test_reference};
 pub use render::Color;
 pub use schema::{SCHEMA_FILE, schema};
-pub use settings::{Compression, Durability, Kafka, LogSetting, Sasl, SaslMechanism, Secret, Settings, Tls, Token};
+pub use settings::{
+    AssignorSetting, Compression, Durability, InstanceLabel, Kafka, LogSetting, Sasl, SaslMechanism, Secret, Settings,
+    Tls, Token,
+};
 pub use source::{Place, Source, Sources, Span};
 pub use test_file::{
     Aspect, ClockMove, ExpectedField, ExpectedRecord, ExpectedRow, ExpectedTopic, ExpectedView, Given, GivenData,

@@ -1,6 +1,6 @@
 //! What an app file says about where and how the app runs, as opposed to what it does (that is the topology).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use riverrun_event::Verb;
 use riverrun_event::limits::Limits;
-use riverrun_topology::TypePattern;
+use riverrun_topology::{Expression, TypePattern};
 
 /// Where and how the app runs. `Debug` shows values that came from outside the file as the file writes them (`${env:...}`).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct Settings {
     /// The log.
     pub log: LogSetting,
@@ -51,7 +51,7 @@ pub enum LogSetting {
 }
 
 /// How a Kafka cluster is used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Kafka {
     /// Names this instance among those of the app; without it, a name made up once and kept in `data_dir`.
     pub instance: Option<String>,
@@ -61,6 +61,10 @@ pub struct Kafka {
     pub replication: Option<u8>,
     /// How long an instance may be silent before its partitions go to others.
     pub session: Duration,
+    /// What assignors may know of this instance.
+    pub labels: BTreeMap<String, InstanceLabel>,
+    /// Which instance gets which partitions.
+    pub assignor: AssignorSetting,
     /// How many other instances keep a copy of each task's state.
     pub standbys: u8,
     /// The connection is encrypted.
@@ -76,11 +80,46 @@ impl Default for Kafka {
             prefix: String::new(),
             replication: None,
             session: Duration::from_secs(10),
+            labels: BTreeMap::new(),
+            assignor: AssignorSetting::default(),
             standbys: 0,
             tls: None,
             sasl: None,
         }
     }
+}
+
+/// The value of a label.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InstanceLabel {
+    /// A text.
+    Text(String),
+    /// A number.
+    Number(f64),
+}
+
+/// Which instance gets which partitions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AssignorSetting {
+    /// In turn.
+    #[default]
+    RoundRobin,
+    /// By the names of the instances.
+    Static {
+        /// The partitions of each.
+        instances: BTreeMap<String, BTreeSet<u32>>,
+        /// How long they wait for it; for ever without it.
+        reassign_after: Option<Duration>,
+    },
+    /// By an expression over [`Self::SCORE_NAMES`]: each partition goes to the member with the highest.
+    Score(Expression),
+    /// One that the service registers under this name.
+    Custom(String),
+}
+
+impl AssignorSetting {
+    /// What the expression of a score knows.
+    pub const SCORE_NAMES: [&'static str; 2] = ["task", "member"];
 }
 
 /// Files in PEM format.
@@ -113,7 +152,7 @@ pub enum Sasl {
     },
 }
 
-/// How SASL proves who connects.
+/// How a password is proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SaslMechanism {
     /// `PLAIN`: by the password itself.
@@ -122,20 +161,6 @@ pub enum SaslMechanism {
     ScramSha256,
     /// `SCRAM-SHA-512`.
     ScramSha512,
-    /// `OAUTHBEARER`.
-    OAuthBearer,
-}
-
-impl SaslMechanism {
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "plain" => Self::Plain,
-            "scram-sha-256" => Self::ScramSha256,
-            "scram-sha-512" => Self::ScramSha512,
-            "oauthbearer" => Self::OAuthBearer,
-            _ => return None,
-        })
-    }
 }
 
 /// When the local log syncs what it wrote.

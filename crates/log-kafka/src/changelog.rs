@@ -85,7 +85,7 @@ impl Cluster {
 
     /// A reader of changelogs, of what is committed in them.
     pub(crate) async fn changelog_reader(&self) -> krafka::Result<Consumer> {
-        let consumer = self.kafka.consumer_without_group().isolation_level(IsolationLevel::ReadCommitted);
+        let consumer = self.connection().await?.consumer_without_group().isolation_level(IsolationLevel::ReadCommitted);
         let consumer = consumer.auto_offset_reset(AutoOffsetReset::None).enable_auto_commit(false);
         let consumer = consumer.fetch_max_wait(POLL).max_poll_records(POLL_RECORDS);
         consumer.max_partition_fetch_bytes(FETCH_BYTES).build().await

@@ -18,8 +18,9 @@ const THREADS: usize = 2;
 
 /// The cluster as the parts of the log see it.
 pub(crate) struct Cluster {
-    pub(crate) kafka: Kafka,
     pub(crate) admin: AdminClient,
+    /// For whoever reads what is there already.
+    pub(crate) reading: Kafka,
     pub(crate) options: Options,
     /// Last, since what runs on it uses the connection.
     runtime: Background,
@@ -52,19 +53,18 @@ impl Cluster {
         let runtime =
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("riverrun-kafka").enable_all().build();
         let runtime = Background(Some(runtime.map_err(|error| failed(error.to_string()))?));
-        let mut builder = Kafka::builder(&options.brokers)
-            .client_id(format!("riverrun.{}", options.instance))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .request_timeout(REQUEST_TIMEOUT)
-            .allow_auto_create_topics(false);
-        if let Some(security) = &options.security {
-            builder = builder.security(security.clone());
-        }
+        let opening = options.clone();
+        let connections = runtime.wait(async move { Ok((connection(&opening).await?, connection(&opening).await?)) });
         let closed = || krafka::KrafkaError::closed("the log is closed");
-        let kafka = runtime.wait(async move { builder.connect().await }).unwrap_or_else(|| Err(closed()));
-        let kafka = kafka.map_err(|error| failed(error.to_string()))?;
-        let admin = kafka.admin();
-        Ok(Arc::new(Self { kafka, admin, options, runtime }))
+        let connections: krafka::Result<_> = connections.unwrap_or_else(|| Err(closed()));
+        let (asking, reading) = connections.map_err(|error| failed(error.to_string()))?;
+        Ok(Arc::new(Self { admin: asking.admin(), reading, options, runtime }))
+    }
+
+    /// A connection of its own. A broker answers the requests of one connection in their order, so that whoever waits on it, for
+    /// records to come or for copies to be made, holds up all others.
+    pub(crate) async fn connection(&self) -> krafka::Result<Kafka> {
+        connection(&self.options).await
     }
 
     /// The name of a topic on the cluster.
@@ -88,6 +88,18 @@ impl Cluster {
             runtime.spawn(work);
         }
     }
+}
+
+async fn connection(options: &Options) -> krafka::Result<Kafka> {
+    let mut builder = Kafka::builder(&options.brokers)
+        .client_id(format!("riverrun.{}", options.instance))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .request_timeout(REQUEST_TIMEOUT)
+        .allow_auto_create_topics(false);
+    if let Some(security) = &options.security {
+        builder = builder.security(security.auth());
+    }
+    builder.connect().await
 }
 
 impl Background {

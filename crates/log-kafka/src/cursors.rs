@@ -19,6 +19,8 @@ const CURSORS_MAX: usize = 4;
 const FETCH_BYTES: i32 = 4 * 1024 * 1024;
 /// Records taken out of what was fetched at once.
 const POLL_RECORDS: i32 = 5_000;
+/// How long the cluster waits for records that are not there. Hardly ever, since only what is there is asked for.
+const FETCH_WAIT: Duration = Duration::from_millis(5);
 /// How long one look for more records takes at most; the end is then asked for again.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -95,14 +97,14 @@ impl Cursor {
             return Ok(None);
         }
         let consumer = cluster
-            .kafka
+            .reading
             .consumer_without_group()
             .isolation_level(IsolationLevel::ReadCommitted)
             .auto_offset_reset(AutoOffsetReset::None)
             .enable_auto_commit(false)
             .max_partition_fetch_bytes(FETCH_BYTES)
             .max_poll_records(POLL_RECORDS)
-            .fetch_max_wait(POLL)
+            .fetch_max_wait(FETCH_WAIT)
             .initial_offsets([(cluster.partition(&partition), offset_of(from.offset))])
             .build()
             .await
@@ -113,20 +115,31 @@ impl Cursor {
 
     /// Fetches until there is a record, or none is left that is committed: the end may be a mark of a transaction.
     async fn fetch(&mut self, cluster: &Cluster, partition: &TopicPartition) -> Result<(), ReadError> {
+        // What was fetched before needs no look at the end.
+        self.poll(partition, Duration::ZERO).await?;
+        if !self.ahead.is_empty() {
+            return Ok(());
+        }
         let one = std::slice::from_ref(partition);
         let end = *cluster.offsets(one, OffsetSpec::Latest).await?.first().unwrap_or(&Offset(0));
         let topic = cluster.topic(&partition.topic);
         while self.ahead.is_empty() && self.next < end {
+            // Looked at before polling, since it is ahead of what was given out: of that, nothing is left only if a poll is empty.
             let fetched = self.consumer.fetch_position(&topic, place_of(partition)).await;
-            if fetched.is_some_and(|fetched| fetched >= offset_of(end)) {
+            let complete = fetched.is_some_and(|fetched| fetched >= offset_of(end));
+            self.poll(partition, if complete { Duration::ZERO } else { POLL }).await?;
+            if complete {
                 return Ok(());
             }
-            for record in self.consumer.poll(POLL).await.map_err(failed_read)? {
-                let accepted = Time::from_unix_ms(record.timestamp);
-                let position = partition.at(Offset(u64::try_from(record.offset).unwrap_or_default()));
-                let record = decode(position, accepted, record.headers, record.key, record.value);
-                self.ahead.push_back(record);
-            }
+        }
+        Ok(())
+    }
+
+    async fn poll(&mut self, partition: &TopicPartition, patience: Duration) -> Result<(), ReadError> {
+        for record in self.consumer.poll(patience).await.map_err(failed_read)? {
+            let accepted = Time::from_unix_ms(record.timestamp);
+            let position = partition.at(Offset(u64::try_from(record.offset).unwrap_or_default()));
+            self.ahead.push_back(decode(position, accepted, record.headers, record.key, record.value));
         }
         Ok(())
     }

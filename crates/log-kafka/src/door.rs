@@ -155,7 +155,13 @@ impl Writer {
 
 /// A transactional producer of this name; whoever had it is fenced.
 pub(crate) async fn producer_of(cluster: &Cluster, name: &str) -> krafka::Result<TransactionalProducer> {
-    let builder = cluster.kafka.producer().compression(Compression::Lz4).batch_size(256 * 1024).linger(Duration::ZERO);
+    let builder = cluster
+        .connection()
+        .await?
+        .producer()
+        .compression(Compression::Lz4)
+        .batch_size(256 * 1024)
+        .linger(Duration::ZERO);
     let timeout = cluster.options.transaction_timeout();
     builder.transaction_timeout(timeout).delivery_timeout(REQUEST_TIMEOUT).build_transactional(name).await
 }

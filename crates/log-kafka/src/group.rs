@@ -5,44 +5,60 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
     ConsumerProtocolSubscription, FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest,
-    JoinGroupResponse, SyncGroupRequest,
+    JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
-use riverrun_log::TaskId;
+use riverrun_log::{GroupName, Membership, NamedAssignor, TaskId};
 use tokio::sync::mpsc;
 
-use crate::assign::{Seat, round_robin};
+use crate::assign::{Leader, Owners, Seat, Share};
+use crate::cluster::Cluster;
+use crate::security::Security;
 use crate::wire::Wire;
 
-const PROTOCOL: &str = "riverrun.round-robin";
+/// What the names of our protocols begin with; the rest says which assignor, so that members with different ones do not mix.
+const PROTOCOLS: &str = "riverrun.";
 /// How often a member says that it is alive; a change of the group is heard of no later.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How long an answer may take that waits for nobody.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The wait after a connection was lost.
 const RECONNECT: Duration = Duration::from_millis(200);
+/// The wait while the others use another assignor. That passes when they are gone: with one of theirs, or this member's own former self.
+const DISAGREEMENT: Duration = Duration::from_secs(2);
+/// A day: nobody minds a round more than is wanted that seldom, and no clock overflows.
+const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 // Error codes of the protocol.
 const COORDINATOR_LOADING: i16 = 14;
 const COORDINATOR_NOT_AVAILABLE: i16 = 15;
 const NOT_COORDINATOR: i16 = 16;
 const ILLEGAL_GENERATION: i16 = 22;
+const INCONSISTENT_PROTOCOL: i16 = 23;
 const UNKNOWN_MEMBER: i16 = 25;
+const INVALID_SESSION_TIMEOUT: i16 = 26;
 const REBALANCE_IN_PROGRESS: i16 = 27;
+const NOT_AUTHORIZED: i16 = 30;
 const MEMBER_ID_REQUIRED: i16 = 79;
+const GROUP_FULL: i16 = 81;
 const FENCED_INSTANCE: i16 = 82;
 
 /// Who joins what.
 pub(crate) struct Joining {
     pub(crate) brokers: String,
+    pub(crate) security: Option<Security>,
+    /// The group's name on the cluster.
     pub(crate) group: String,
+    /// Its name in the app, which assignors go by.
+    pub(crate) name: GroupName,
     /// The static name: no two members have the same at a time.
     pub(crate) member: String,
     pub(crate) seat: Seat,
@@ -52,6 +68,46 @@ pub(crate) struct Joining {
     pub(crate) tasks: Vec<TaskId>,
     /// The topics of its inputs, for tools that show a group.
     pub(crate) topics: Vec<String>,
+    pub(crate) assignor: NamedAssignor,
+    /// Whether the group is told when nobody listens any more. Otherwise it waits for a session, and a member that returns within it
+    /// finds its tasks as it left them.
+    pub(crate) leaves: bool,
+}
+
+impl Joining {
+    /// A member of this instance.
+    pub(crate) fn new(cluster: &Cluster, membership: &Membership, member: &str) -> Self {
+        let Membership { group, seat, seats, tasks, takes_over } = membership;
+        let options = &cluster.options;
+        let topics: BTreeSet<String> =
+            tasks.iter().flat_map(|task| &task.inputs).map(|input| cluster.topic(&input.topic)).collect();
+        Self {
+            brokers: options.brokers.clone(),
+            security: options.security.clone(),
+            group: cluster.group(group),
+            name: group.clone(),
+            member: member.to_owned(),
+            seat: Seat {
+                instance: options.instance.clone(),
+                seat: *seat,
+                seats: *seats,
+                owned: BTreeSet::new(),
+                labels: options.labels.clone(),
+                address: options.address.clone(),
+            },
+            session: options.session,
+            rebalance: options.rebalance,
+            tasks: tasks.iter().map(|task| task.task).collect(),
+            topics: topics.into_iter().collect(),
+            // One member has it all, wherever it is; and the next is not to wait until this one is missed.
+            assignor: if *takes_over { NamedAssignor::round_robin() } else { options.assignor.clone() },
+            leaves: *takes_over,
+        }
+    }
+
+    fn protocol(&self) -> StrBytes {
+        text(&format!("{PROTOCOLS}{}", self.assignor.name()))
+    }
 }
 
 /// A member's place in one generation of its group; commits carry it.
@@ -65,7 +121,12 @@ pub(crate) struct Generation {
 #[derive(Debug)]
 pub(crate) enum Word {
     /// Its tasks from now on; those it had and that are not among them are to be given up, which [`Given`] answers.
-    Tasks { generation: Generation, tasks: BTreeSet<TaskId> },
+    Tasks {
+        generation: Generation,
+        tasks: BTreeSet<TaskId>,
+        /// Who has which of all the group's tasks.
+        owners: Owners,
+    },
     /// Others may have its tasks by now.
     Lost(String),
 }
@@ -83,6 +144,8 @@ enum Trouble {
     Fenced,
     /// The group asks everybody to join again.
     Rebalance,
+    /// The other members use another assignor.
+    Disagreement,
     /// Something that does not pass.
     Refused(i16),
 }
@@ -93,81 +156,111 @@ impl From<io::Error> for Trouble {
     }
 }
 
+/// What a membership is kept by from one round to the next.
+#[derive(Default)]
+struct Standing {
+    member_id: String,
+    /// While this member leads the group.
+    leader: Option<Leader>,
+}
+
 /// Keeps a membership alive until nobody listens any more, or another takes its name.
 pub(crate) async fn run(mut joining: Joining, words: mpsc::Sender<Word>, mut given: mpsc::Receiver<Given>) {
-    let mut member_id = String::new();
+    let mut standing = Standing::default();
     loop {
-        let trouble = match attend(&mut joining, &mut member_id, &words, &mut given).await {
-            Ok(()) => return,
+        let trouble = match attend(&mut joining, &mut standing, &words, &mut given).await {
+            Ok(()) => break,
             Err(trouble) => trouble,
         };
-        match trouble {
-            Trouble::Rebalance => continue,
-            Trouble::Connection(reason) => {
-                tracing::warn!(
-                    group = joining.group,
-                    reason,
-                    "the coordinator of the group is not reached; trying again"
-                );
-            }
-            Trouble::Forgotten => {
-                member_id.clear();
-                joining.seat.owned.clear();
-                if words.send(Word::Lost("the group has gone on without this member".to_owned())).await.is_err() {
-                    return;
-                }
-            }
-            Trouble::Fenced => {
-                drop(words.send(Word::Lost("another member has this one's name".to_owned())).await);
-                return;
-            }
-            Trouble::Refused(code) => {
-                drop(words.send(Word::Lost(format!("the group refuses this member: error {code}"))).await);
-                return;
-            }
-        }
+        let wait = match overcome(trouble, &mut joining, &mut standing, &words).await {
+            Some(wait) => wait,
+            None => return,
+        };
         if words.is_closed() {
-            return;
+            break;
         }
-        tokio::time::sleep(RECONNECT).await;
+        tokio::time::sleep(wait).await;
     }
+    if joining.leaves && !standing.member_id.is_empty() {
+        leave(&joining, &standing.member_id).await;
+    }
+}
+
+/// What follows from trouble: how long to wait before the member joins again; `None` when it is over.
+async fn overcome(
+    trouble: Trouble,
+    joining: &mut Joining,
+    standing: &mut Standing,
+    words: &mpsc::Sender<Word>,
+) -> Option<Duration> {
+    let group = &joining.group;
+    let (lost, wait) = match trouble {
+        Trouble::Rebalance => return Some(Duration::ZERO),
+        Trouble::Connection(reason) => {
+            tracing::warn!(group, reason, "the coordinator of the group is not reached; trying again");
+            return Some(RECONNECT);
+        }
+        Trouble::Forgotten => {
+            standing.member_id.clear();
+            ("the group has gone on without this member".to_owned(), Some(RECONNECT))
+        }
+        Trouble::Disagreement => (
+            format!(
+                "the other members of the group do not use the assignor {}; the assignor of a group changes only when all \
+                 instances have been stopped. Trying again",
+                joining.assignor.name()
+            ),
+            Some(DISAGREEMENT),
+        ),
+        Trouble::Fenced => ("another member has this one's name".to_owned(), None),
+        Trouble::Refused(code) => (format!("the group refuses this member: {}", meaning(code)), None),
+    };
+    standing.leader = None;
+    joining.seat.owned.clear();
+    words.send(Word::Lost(lost)).await.ok().and(wait)
 }
 
 /// Joins and stays until something happens.
 async fn attend(
     joining: &mut Joining,
-    member_id: &mut String,
+    standing: &mut Standing,
     words: &mpsc::Sender<Word>,
     given: &mut mpsc::Receiver<Given>,
 ) -> Result<(), Trouble> {
     let mut wire = coordinator(joining).await?;
     loop {
-        let joined = join(&mut wire, joining, member_id).await?;
-        let (generation, tasks) = sync(&mut wire, joining, member_id, &joined).await?;
-        joining.seat.owned.extend(tasks.iter().copied());
-        let word = Word::Tasks { generation: Generation { number: generation, member_id: member_id.clone() }, tasks };
+        let joined = join(&mut wire, joining, &mut standing.member_id).await?;
+        let (shares, again_after) = lead(joining, standing, &joined);
+        let share = sync(&mut wire, joining, &joined, shares).await?;
+        joining.seat.owned.extend(share.tasks.iter().copied());
+        let generation = Generation { number: joined.generation_id, member_id: standing.member_id.clone() };
+        let word = Word::Tasks { generation: generation.clone(), tasks: share.tasks, owners: share.owners };
         if words.send(word).await.is_err() {
             return Ok(());
         }
-        match stay(&mut wire, joining, member_id, generation, words, given).await {
+        let again = again_after.map_or(FAR, |after| after.min(FAR));
+        match stay(&mut wire, joining, &generation, again, words, given).await {
             Err(Trouble::Rebalance) => {}
             other => return other,
         }
     }
 }
 
-/// Heartbeats until the group changes or tasks were given up; both ask for joining again.
+/// Heartbeats until the group changes, tasks were given up or the leader wants another round; all ask for joining again.
 async fn stay(
     wire: &mut Wire,
     joining: &mut Joining,
-    member_id: &str,
-    generation: i32,
+    generation: &Generation,
+    again_after: Duration,
     words: &mpsc::Sender<Word>,
     given: &mut mpsc::Receiver<Given>,
 ) -> Result<(), Trouble> {
+    let again = tokio::time::Instant::now() + again_after;
     loop {
         tokio::select! {
             () = words.closed() => return Ok(()),
+            // A leader that joins again begins a new round.
+            () = tokio::time::sleep_until(again) => return Err(Trouble::Rebalance),
             left = given.recv() => match left {
                 Some(Given(owned)) => {
                     joining.seat.owned = owned;
@@ -178,8 +271,8 @@ async fn stay(
             () = tokio::time::sleep(HEARTBEAT) => {
                 let request = HeartbeatRequest::default()
                     .with_group_id(group_of(joining))
-                    .with_generation_id(generation)
-                    .with_member_id(text(member_id))
+                    .with_generation_id(generation.number)
+                    .with_member_id(text(&generation.member_id))
                     .with_group_instance_id(Some(text(&joining.member)));
                 check(wire.call(4, &request, PATIENCE).await?.error_code)?;
             }
@@ -187,10 +280,31 @@ async fn stay(
     }
 }
 
+/// Tells the group that a member is gone for good; whoever cannot be told finds out after a session.
+async fn leave(joining: &Joining, member_id: &str) {
+    let member = MemberIdentity::default()
+        .with_member_id(text(member_id))
+        .with_group_instance_id(Some(text(&joining.member)))
+        .with_reason(Some(StrBytes::from_static_str("closed")));
+    let request = LeaveGroupRequest::default().with_group_id(group_of(joining)).with_members(vec![member]);
+    let left = async {
+        let answer = coordinator(joining).await?.call(5, &request, PATIENCE).await?;
+        check(answer.error_code)?;
+        answer.members.iter().try_for_each(|member| check(member.error_code))
+    };
+    if left.await.is_err() {
+        tracing::debug!(
+            group = joining.group,
+            member = joining.member,
+            "the group could not be told that a member leaves"
+        );
+    }
+}
+
 async fn coordinator(joining: &Joining) -> Result<Wire, Trouble> {
     let mut reason = "there are no brokers".to_owned();
     for broker in joining.brokers.split(',') {
-        let mut wire = match Wire::open(broker.trim()).await {
+        let mut wire = match Wire::open(broker.trim(), joining.security.as_ref()).await {
             Ok(wire) => wire,
             Err(error) => {
                 reason = error.to_string();
@@ -202,7 +316,7 @@ async fn coordinator(joining: &Joining) -> Result<Wire, Trouble> {
         let answer = wire.call(4, &request, PATIENCE).await?;
         let Some(found) = answer.coordinators.first() else { continue };
         check(found.error_code)?;
-        return Ok(Wire::open(&format!("{}:{}", found.host, found.port)).await?);
+        return Ok(Wire::open(&format!("{}:{}", found.host, found.port), joining.security.as_ref()).await?);
     }
     Err(Trouble::Connection(reason))
 }
@@ -210,7 +324,7 @@ async fn coordinator(joining: &Joining) -> Result<Wire, Trouble> {
 async fn join(wire: &mut Wire, joining: &Joining, member_id: &mut String) -> Result<JoinGroupResponse, Trouble> {
     loop {
         let protocol = JoinGroupRequestProtocol::default()
-            .with_name(StrBytes::from_static_str(PROTOCOL))
+            .with_name(joining.protocol())
             .with_metadata(subscription(joining).map_err(io::Error::other)?);
         let request = JoinGroupRequest::default()
             .with_group_id(group_of(joining))
@@ -230,55 +344,70 @@ async fn join(wire: &mut Wire, joining: &Joining, member_id: &mut String) -> Res
     }
 }
 
-/// The generation and this member's tasks; who leads the group says all members theirs.
-async fn sync(
-    wire: &mut Wire,
+/// What the leader of the group says to all members; nothing from others. Also after which time it wants another round.
+fn lead(
     joining: &Joining,
-    member_id: &str,
+    standing: &mut Standing,
     joined: &JoinGroupResponse,
-) -> Result<(i32, BTreeSet<TaskId>), Trouble> {
-    let assignments = if joined.leader == joined.member_id { assignments(joining, joined) } else { Vec::new() };
-    let request = SyncGroupRequest::default()
-        .with_group_id(group_of(joining))
-        .with_generation_id(joined.generation_id)
-        .with_member_id(text(member_id))
-        .with_group_instance_id(Some(text(&joining.member)))
-        .with_protocol_type(Some(StrBytes::from_static_str("consumer")))
-        .with_protocol_name(Some(StrBytes::from_static_str(PROTOCOL)))
-        .with_assignments(assignments);
-    let synced = wire.call(5, &request, PATIENCE + joining.rebalance).await?;
-    check(synced.error_code)?;
-    let text = std::str::from_utf8(&synced.assignment).unwrap_or_default();
-    let tasks = text.split(',').filter_map(|task| task.parse().ok().map(TaskId)).collect();
-    Ok((joined.generation_id, tasks))
+) -> (Vec<SyncGroupRequestAssignment>, Option<Duration>) {
+    if joined.leader != joined.member_id {
+        standing.leader = None;
+        return (Vec::new(), None);
+    }
+    let now = Instant::now();
+    let leader = standing.leader.get_or_insert_with(|| Leader::new(now));
+    let orders = leader.lead(&joining.assignor, &joining.name, &seats(joined), &joining.tasks, now);
+    let share = |(member, share): (String, Share)| {
+        SyncGroupRequestAssignment::default().with_member_id(text(&member)).with_assignment(share.to_bytes())
+    };
+    // A leader that came back in time finds everything as it was, and is told not to deal anew.
+    let shares = if joined.skip_assignment { Vec::new() } else { orders.shares.into_iter().map(share).collect() };
+    (shares, orders.again_after)
 }
 
-fn assignments(joining: &Joining, joined: &JoinGroupResponse) -> Vec<SyncGroupRequestAssignment> {
+fn seats(joined: &JoinGroupResponse) -> BTreeMap<String, Seat> {
     let seat = |metadata: &Bytes| {
         let mut metadata = metadata.clone();
         let version = metadata.try_get_i16().ok()?;
         let subscription = ConsumerProtocolSubscription::decode(&mut metadata, version).ok()?;
-        Seat::parse(std::str::from_utf8(&subscription.user_data?).ok()?)
+        Seat::parse(&subscription.user_data?)
     };
-    let seats: BTreeMap<String, Seat> = joined
-        .members
-        .iter()
-        .filter_map(|member| Some((member.member_id.to_string(), seat(&member.metadata)?)))
-        .collect();
-    let assignment = |(member, tasks): (String, BTreeSet<TaskId>)| {
-        let tasks: Vec<String> = tasks.iter().map(ToString::to_string).collect();
-        SyncGroupRequestAssignment::default().with_member_id(text(&member)).with_assignment(tasks.join(",").into())
-    };
-    round_robin(&seats, &joining.tasks).into_iter().map(assignment).collect()
+    let members = joined.members.iter();
+    members.filter_map(|member| Some((member.member_id.to_string(), seat(&member.metadata)?))).collect()
+}
+
+/// This member's tasks, and who has the others.
+async fn sync(
+    wire: &mut Wire,
+    joining: &Joining,
+    joined: &JoinGroupResponse,
+    shares: Vec<SyncGroupRequestAssignment>,
+) -> Result<Share, Trouble> {
+    let request = SyncGroupRequest::default()
+        .with_group_id(group_of(joining))
+        .with_generation_id(joined.generation_id)
+        .with_member_id(joined.member_id.clone())
+        .with_group_instance_id(Some(text(&joining.member)))
+        .with_protocol_type(Some(StrBytes::from_static_str("consumer")))
+        .with_protocol_name(Some(joining.protocol()))
+        .with_assignments(shares);
+    let synced = wire.call(5, &request, PATIENCE + joining.rebalance).await?;
+    check(synced.error_code)?;
+    Ok(Share::parse(&synced.assignment).unwrap_or_else(|| {
+        tracing::warn!(
+            group = joining.group,
+            "the leader of the group is of another version of this program; no tasks until it is gone"
+        );
+        Share::default()
+    }))
 }
 
 fn subscription(joining: &Joining) -> Result<Bytes, String> {
     let mut bytes = BytesMut::new();
     bytes.put_i16(1);
     let topics = joining.topics.iter().map(|topic| text(topic)).collect();
-    let subscription = ConsumerProtocolSubscription::default()
-        .with_topics(topics)
-        .with_user_data(Some(joining.seat.to_text().into_bytes().into()));
+    let subscription =
+        ConsumerProtocolSubscription::default().with_topics(topics).with_user_data(Some(joining.seat.to_bytes()));
     subscription.encode(&mut bytes, 1).map_err(|error| error.to_string())?;
     Ok(bytes.freeze())
 }
@@ -291,8 +420,19 @@ fn check(code: i16) -> Result<(), Trouble> {
         }
         ILLEGAL_GENERATION | UNKNOWN_MEMBER => Err(Trouble::Forgotten),
         REBALANCE_IN_PROGRESS => Err(Trouble::Rebalance),
+        INCONSISTENT_PROTOCOL => Err(Trouble::Disagreement),
         FENCED_INSTANCE => Err(Trouble::Fenced),
         code => Err(Trouble::Refused(code)),
+    }
+}
+
+/// What a refusal means to whoever can do something about it.
+fn meaning(code: i16) -> String {
+    match code {
+        INVALID_SESSION_TIMEOUT => "the cluster does not allow a session of this length".to_owned(),
+        NOT_AUTHORIZED => "the user may not read with this group".to_owned(),
+        GROUP_FULL => "the group has as many members as the cluster allows".to_owned(),
+        code => format!("error {code}"),
     }
 }
 
@@ -307,3 +447,6 @@ fn text(text: &str) -> StrBytes {
 fn milliseconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,6 @@ use riverrun_log::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::assign::Seat;
 use crate::cluster::Cluster;
 use crate::commit::{Committing, Owned, Task};
 use crate::door::producer_of;
@@ -115,13 +114,15 @@ impl Guide {
         self.committing.lock().await.begin_with(producer);
         let (words, mut heard) = mpsc::channel(WORDS_MAX);
         let (give, given) = mpsc::channel(WORDS_MAX);
-        self.shared.cluster.spawn(group::run(self.joining(), words, given));
+        let joining = Joining::new(&self.shared.cluster, &self.membership, &self.member);
+        self.shared.cluster.spawn(group::run(joining, words, given));
         // A task is opened beside the others: restoring a large state holds up nobody.
         let mut opening: JoinSet<Opened> = JoinSet::new();
         loop {
             tokio::select! {
                 word = heard.recv() => match word {
-                    Some(Word::Tasks { generation, tasks }) => {
+                    Some(Word::Tasks { generation, tasks, owners }) => {
+                        tracing::debug!(group = %self.membership.group, ?owners, "who has the tasks of the group");
                         self.follow(generation, tasks, &give, &mut opening).await;
                     }
                     Some(Word::Lost(reason)) => {
@@ -160,28 +161,6 @@ impl Guide {
                 Err(error) => tracing::warn!(%group, %error, "no transactions yet; trying again"),
             }
             tokio::time::sleep(RETRY).await;
-        }
-    }
-
-    fn joining(&self) -> Joining {
-        let cluster = &self.shared.cluster;
-        let Membership { group, seat, seats, tasks, .. } = &self.membership;
-        let inputs = tasks.iter().flat_map(|task| &task.inputs);
-        let topics: BTreeSet<String> = inputs.map(|input| cluster.topic(&input.topic)).collect();
-        Joining {
-            brokers: cluster.options.brokers.clone(),
-            group: cluster.group(group),
-            member: self.member.clone(),
-            seat: Seat {
-                instance: cluster.options.instance.clone(),
-                seat: *seat,
-                seats: *seats,
-                owned: BTreeSet::new(),
-            },
-            session: cluster.options.session,
-            rebalance: cluster.options.rebalance,
-            tasks: tasks.iter().map(|task| task.task).collect(),
-            topics: topics.into_iter().collect(),
         }
     }
 

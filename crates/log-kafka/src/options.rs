@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use krafka::auth::AuthConfig;
+use riverrun_log::{Labels, NamedAssignor};
+
+use crate::security::Security;
 
 /// How long one request may take.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,12 +25,18 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// Bytes of memory for what was read of the local copies.
     pub cache_bytes: u64,
+    /// What assignors may know of this instance.
+    pub labels: Labels,
+    /// Where other instances reach this one; those of a group know it of each other.
+    pub address: Option<String>,
+    /// How the tasks of a group are dealt to its members; the same for all instances.
+    pub assignor: NamedAssignor,
     /// What the names of topics, groups and transactions on the cluster begin with, so that several apps can share it.
     pub prefix: String,
     /// Copies of each partition, where topics are created; the cluster's default without it.
     pub replication: Option<i16>,
     /// How the connection is secured and who connects; plain and nobody without it.
-    pub security: Option<AuthConfig>,
+    pub security: Option<Security>,
     /// How long a member may be silent before its tasks go to others. The cluster bounds it, from 6 s as a rule.
     pub session: Duration,
     /// How long a member has to finish its work when tasks move.
@@ -44,6 +52,9 @@ impl Options {
             instance: instance.into(),
             state_dir: state_dir.into(),
             cache_bytes: 32 * 1024 * 1024,
+            labels: Labels::new(),
+            address: None,
+            assignor: NamedAssignor::default(),
             prefix: String::new(),
             replication: None,
             security: None,
@@ -63,7 +74,6 @@ impl fmt::Debug for Options {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut written = formatter.debug_struct("Options");
         written.field("brokers", &self.brokers).field("instance", &self.instance).field("prefix", &self.prefix);
-        // Who connects is secret.
-        written.field("secured", &self.security.is_some()).finish_non_exhaustive()
+        written.field("assignor", &self.assignor).field("security", &self.security).finish_non_exhaustive()
     }
 }

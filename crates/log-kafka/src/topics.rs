@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use krafka::KrafkaError;
 use krafka::admin::{
     ConfigOp, ConfigResource, CreateTopicsOptions, DescribeConfigsOptions, DescribeTopicsOptions,
-    IncrementalAlterConfigsOptions, ListConsumerGroupOffsetsOptions, ListOffsetsOptions, ListedOffset, NewTopic, OffsetSpec,
-    TopicPartition as KafkaPartition,
+    IncrementalAlterConfigsOptions, ListConsumerGroupOffsetsOptions, ListOffsetsOptions, ListedOffset, NewTopic,
+    OffsetSpec, TopicPartition as KafkaPartition,
 };
 use krafka::error::ErrorCode;
 use riverrun_event::{Offset, Partition, Time, TopicName, TopicPartition};

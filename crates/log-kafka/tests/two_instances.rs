@@ -31,7 +31,7 @@ impl Instance {
         let (directory, log) = opened(brokers, name, prefix);
         let tasks = (0..TASKS).map(|task| TaskInputs { task: TaskId(task), inputs: vec![input(task)] }).collect();
         let member = log
-            .join(Membership { group: GroupName::stored("g"), tasks, seat: 0, seats: 1, takes_over: false })
+            .join(Membership { group: GroupName::stored("shop.totals"), tasks, seat: 0, seats: 1, takes_over: false })
             .unwrap();
         Self { _directory: directory, log, member, tasks: BTreeMap::new() }
     }

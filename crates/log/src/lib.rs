@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 pub mod append;
+pub mod assignor;
 pub mod commit;
 pub mod compaction;
 #[cfg(feature = "conformance")]
@@ -16,6 +17,7 @@ pub mod random;
 pub mod topic;
 
 pub use append::{AppendBatch, AppendError, Logged, NewRecord};
+pub use assignor::{Assignor, AssignorError, Deal, GroupMember, Label, Labels, MemberName, NamedAssignor, Round};
 pub use commit::{
     CallAnswer, Commit, CommitError, Committed, Epoch, GroupName, InputRange, ModelFrontier, Order, StateChange,
     TaskCommit, TaskId,

@@ -8,8 +8,9 @@ use riverrun_app::{Diagnostics, LoadError, Settings};
 use riverrun_topology::operators::lookup::Ask;
 use riverrun_topology::{Partitioning, Topology, Transformer};
 
+use crate::assignor::{self, Assignor, Labels, NamedAssignor};
 use crate::lookup::{self, AskError, Function};
-use crate::server::{ServeError, ServeOptions, Server};
+use crate::server::{Dealing, ServeError, ServeOptions, Server};
 use crate::transform::{Transform, Typed};
 
 /// An app, ready to be started.
@@ -19,6 +20,7 @@ pub struct App {
     unused: Vec<String>,
     /// Whether its HTTP lookups are answered already.
     has_http: bool,
+    assignors: assignor::Registered,
 }
 
 impl App {
@@ -27,7 +29,12 @@ impl App {
     /// # Errors
     /// [`LoadError`] when it cannot be read, or with every mistake in it.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        Ok(Self { declared: riverrun_app::App::load(path.as_ref())?, unused: Vec::new(), has_http: false })
+        Ok(Self {
+            declared: riverrun_app::App::load(path.as_ref())?,
+            unused: Vec::new(),
+            has_http: false,
+            assignors: Default::default(),
+        })
     }
 
     /// Loads an app file as it counts in an environment: for `prod`, `riverrun.prod.yaml` beside `riverrun.yaml` is laid over it.
@@ -39,6 +46,7 @@ impl App {
             declared: riverrun_app::App::load_for(path.as_ref(), environment)?,
             unused: Vec::new(),
             has_http: false,
+            assignors: Default::default(),
         })
     }
 
@@ -47,13 +55,23 @@ impl App {
     /// # Errors
     /// [`LoadError`] with every mistake in it.
     pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        Ok(Self { declared: riverrun_app::App::parse(text, path.as_ref())?, unused: Vec::new(), has_http: false })
+        Ok(Self {
+            declared: riverrun_app::App::parse(text, path.as_ref())?,
+            unused: Vec::new(),
+            has_http: false,
+            assignors: Default::default(),
+        })
     }
 
     /// An app built in Rust with [`Topology::builder`]; the same topology as from a file is the same app.
     #[must_use]
     pub fn built(topology: Topology, settings: Settings) -> Self {
-        Self { declared: riverrun_app::App::built(topology, settings), unused: Vec::new(), has_http: false }
+        Self {
+            declared: riverrun_app::App::built(topology, settings),
+            unused: Vec::new(),
+            has_http: false,
+            assignors: Default::default(),
+        }
     }
 
     /// Registers a transformer under the name the app file uses.
@@ -105,6 +123,29 @@ impl App {
         self
     }
 
+    /// Registers an assignor under the name that `kafka: { assignor: { custom: ... } }` uses.
+    #[must_use]
+    pub fn assignor(mut self, name: &str, assignor: impl Assignor + 'static) -> Self {
+        if self.declared.register_assignor(name) {
+            self.assignors.insert(name.to_owned(), Arc::new(assignor));
+        } else {
+            self.unused.push(name.to_owned());
+        }
+        self
+    }
+
+    /// The assignor that its groups use on Kafka; `None` when the file names one that is not registered.
+    #[must_use]
+    pub fn declared_assignor(&self) -> Option<NamedAssignor> {
+        assignor::declared(&self.settings().kafka.assignor, &self.assignors)
+    }
+
+    /// What this instance says of itself to assignors.
+    #[must_use]
+    pub fn labels(&self) -> Labels {
+        assignor::labels(&self.settings().kafka.labels)
+    }
+
     /// What it does.
     #[must_use]
     pub fn topology(&self) -> &Topology {
@@ -143,12 +184,14 @@ impl App {
     /// [`ServeError`] when something of it cannot start; nothing runs then.
     pub async fn serve(mut self, options: ServeOptions) -> Result<Server, ServeError> {
         for name in &self.unused {
-            tracing::warn!(name, "no pipeline names this transformer, partitioner or lookup");
+            tracing::warn!(name, "nothing in the app names this transformer, partitioner, lookup or assignor");
         }
         if !self.has_http {
             self.declared.topology.register_lookup(None, &lookup::http());
         }
-        Server::start(self.declared, options).await
+        let assignor = self.declared_assignor().unwrap_or_default();
+        let dealing = Dealing { assignor, labels: self.labels() };
+        Server::start(self.declared, dealing, options).await
     }
 
     /// Whether its HTTP lookups are answered by a function.

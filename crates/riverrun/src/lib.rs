@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
 pub mod app;
+pub mod assignor;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod transform;
 pub mod view;
 
 pub use app::App;
+pub use assignor::Assignor;
 pub use event::{Error, Event, EventError};
 pub use server::{ServeError, ServeOptions, Server};
 pub use transform::{Outputs, Transform, Typed};

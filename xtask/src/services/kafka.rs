@@ -6,6 +6,7 @@
 mod cluster;
 mod jars;
 mod probe;
+mod secure;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ use settings::Ports;
 
 /// Where tests look for brokers: `HOST:PORT[,HOST:PORT...]`.
 pub(crate) const VARIABLE: &str = "RIVERRUN_TEST_KAFKA";
+/// Where they look for the same brokers behind TLS: `USER:SECRET@HOST:PORT[,HOST:PORT...]?ca=FILE`.
+pub(crate) const SECURE_VARIABLE: &str = "RIVERRUN_TEST_KAFKA_SECURE";
 
 /// A start takes 5 s for one broker and 13 s for three on 2 cores, and twice that beside a build.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -75,6 +78,7 @@ impl fmt::Display for BrokerCount {
 pub(crate) struct Broker {
     id: u64,
     address: String,
+    secure_address: String,
 }
 
 impl Broker {
@@ -112,6 +116,11 @@ impl Broker {
         &self.address
     }
 
+    /// The same behind TLS, as [`SECURE_VARIABLE`] takes it.
+    pub(crate) fn secure_address(&self) -> &str {
+        &self.secure_address
+    }
+
     /// Goes on only if all brokers still run.
     ///
     /// # Errors
@@ -124,8 +133,11 @@ impl Broker {
         eprintln!("kafka: starting {count} of version {}", launch.jars.version);
         let ports = Ports::choose(count)?;
         let addresses: Vec<String> = ports.iter().map(|ports| ports.address()).collect();
-        let broker = Self { id: NEXT.fetch_add(1, Ordering::Relaxed), address: addresses.join(",") };
-        let cluster = Cluster::make(&ports)?;
+        let secure: Vec<String> = ports.iter().map(|ports| ports.secure_address()).collect();
+        let cluster = Cluster::make(launch, &ports)?;
+        let secure_address = cluster.secure_address(&secure.join(","));
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let broker = Self { id, address: addresses.join(","), secure_address };
         running().insert(broker.id, cluster);
 
         let begun = Instant::now();

@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
 fn stay(count: BrokerCount) -> Result<(), Failure> {
     let broker = Broker::start(count)?;
     println!("{}={}", kafka::VARIABLE, broker.address());
+    println!("{}={}", kafka::SECURE_VARIABLE, broker.secure_address());
     eprintln!("kafka: Ctrl-C, SIGTERM or the end of standard input stops it");
     let input = end_of_input();
     while let Err(RecvTimeoutError::Timeout) = input.recv_timeout(CHECK_EVERY) {

@@ -1,6 +1,8 @@
 //! How an app runs on Apache Kafka.
 
-use super::{REQUIRED, Section, field};
+use riverrun_event::limits::PARTITIONS_MAX;
+
+use super::{REQUIRED, Section, VERB, field};
 use crate::takes::Takes;
 
 /// More copies of a partition than any cluster has brokers for.
@@ -41,6 +43,20 @@ pub(crate) static KAFKA: Section = Section {
             "session: 30s",
         ),
         field(
+            "labels",
+            Takes::Pairs(&Takes::Text("name"), &Takes::Text("text or number")),
+            "none",
+            "What assignors may know of this instance; the file of an environment makes them differ.",
+            "labels: { rack: a, capacity: 2 }",
+        ),
+        field(
+            "assignor",
+            Takes::Either(&Takes::Choice(&["round_robin"]), &Takes::Mapping(&KAFKA_ASSIGNOR)),
+            "`round_robin`",
+            "Which instance gets which partitions; the same for all instances.",
+            "assignor: { score: '-member.tasks' }",
+        ),
+        field(
             "standbys",
             Takes::Number(0, STANDBYS_MAX),
             "`0`",
@@ -60,6 +76,42 @@ pub(crate) static KAFKA: Section = Section {
             "none",
             "Who connects.",
             "sasl: { mechanism: scram-sha-512, user: shop, secret: '${file:/run/secrets/kafka}' }",
+        ),
+    ],
+};
+
+pub(crate) static KAFKA_ASSIGNOR: Section = Section {
+    path: "kafka.assignor",
+    meaning: "Which instance gets which partitions: one of `static`, `score` and `custom`. [Assignors](assignors.md) shows them at work.",
+    fields: &[
+        field(
+            "static",
+            Takes::Pairs(&Takes::Text("instance"), &Takes::OneOrMany(&Takes::Number(0, PARTITIONS_MAX as u64 - 1))),
+            VERB,
+            "The partitions of each instance, by its name; they wait for it while it is away. Others are dealt round robin.",
+            "static: { shop-1: [0, 1], shop-2: [2, 3] }",
+        ),
+        field(
+            "reassign_after",
+            Takes::Duration("with `static`"),
+            "never",
+            "How long the partitions of an instance wait for it before they are dealt to others; when it returns it gets them back.",
+            "reassign_after: 5m",
+        ),
+        field(
+            "score",
+            Takes::Expression,
+            VERB,
+            "Each partition in turn goes to the member with the highest score. It knows `task`, the partition, and of `member`: \
+             `instance`, `seat`, `labels`, `tasks` (how many it has been dealt so far) and `owns` (whether it has this one now).",
+            "score: 'member.labels.rack == \"a\" ? 10 - member.tasks : -member.tasks'",
+        ),
+        field(
+            "custom",
+            Takes::Name("name"),
+            VERB,
+            "Names an assignor that the service registered in Rust.",
+            "custom: by-load",
         ),
     ],
 };

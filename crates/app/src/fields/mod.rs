@@ -11,7 +11,7 @@ mod running;
 pub(crate) use aggregates::{AGGREGATE, COGROUP, COUNT, EMIT, FOLD, REDUCE, WINDOW};
 pub(crate) use entities::{APP, COMPACT, MODEL, RETENTION, TOPIC};
 pub(crate) use joins::{ABSENCE, DEDUPLICATE, IDENTIFY, JOIN, MONITOR, RATE, RATE_MAX, SEQUENCE, TABLE, THRESHOLD};
-pub(crate) use kafka::{KAFKA, KAFKA_SASL, KAFKA_TLS, REPLICATION_MAX, STANDBYS_MAX};
+pub(crate) use kafka::{KAFKA, KAFKA_ASSIGNOR, KAFKA_SASL, KAFKA_TLS, REPLICATION_MAX, STANDBYS_MAX};
 pub(crate) use pipelines::{
     FLAT_MAP, LOOKUP, MERGE, PARTITIONER, PIPELINE, REPARTITION, ROUTE, SNAPSHOT_MODEL, STEP, TRANSFORM, WAY,
 };
@@ -118,6 +118,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &ACCESS,
     &TOKEN,
     &KAFKA,
+    &KAFKA_ASSIGNOR,
     &KAFKA_TLS,
     &KAFKA_SASL,
 ];

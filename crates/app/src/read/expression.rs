@@ -9,11 +9,13 @@ use super::reader::Reader;
 use super::value::quote;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::settings::AssignorSetting;
 use crate::source::Span;
 use crate::yaml::{Node, Value};
 
 const EXPRESSION_HELP: &str = "expressions are CEL over id, source, type, subject, time, key, attributes and data, such as `data.amount > 10 && type == 'order.placed'`";
 const STATE_HELP: &str = "here expressions know `state`, what was made of the events before, besides those of the event, such as `state.n + data.amount`";
+const SCORE_HELP: &str = "here expressions know `task` and `member`, such as `member.labels.rack == 'a' ? 10 - member.tasks : -member.tasks`";
 const FUNCTION_HELP: &str = "a function is count(), or one of count, sum, avg, min, max, distinct over an expression, such as sum(data.amount), or collect or top with how many values to keep, such as top(data.delay, 3)";
 
 impl Reader<'_> {
@@ -25,6 +27,11 @@ impl Reader<'_> {
     /// An expression that knows `state`.
     pub(super) fn state_expression(&mut self, node: &Node) -> Option<Expression> {
         self.compiled(node, Expression::parse_with_state, STATE_HELP)
+    }
+
+    /// The score of an assignor, which knows no event.
+    pub(super) fn score_expression(&mut self, node: &Node) -> Option<Expression> {
+        self.compiled(node, |source| Expression::parse_over(source, &AssignorSetting::SCORE_NAMES), SCORE_HELP)
     }
 
     /// A function of `aggregate`.

@@ -17,7 +17,7 @@ use crate::yaml::Node;
 const SESSION_MIN: Duration = Duration::from_secs(6);
 const SESSION_MAX: Duration = Duration::from_secs(30 * 60);
 /// An instance's name is part of names that Kafka bounds to 249 characters.
-const INSTANCE_CHARACTERS_MAX: usize = 64;
+pub(super) const INSTANCE_CHARACTERS_MAX: usize = 64;
 
 impl Reader<'_> {
     pub(super) fn log(&mut self, node: &Node) -> LogSetting {
@@ -59,6 +59,8 @@ impl Reader<'_> {
         }) {
             kafka.session = session;
         }
+        kafka.labels = fields.get("labels").map(|node| self.labels(node)).unwrap_or_default();
+        kafka.assignor = fields.entry("assignor").and_then(|entry| self.assignor(entry)).unwrap_or_default();
         if let Some(standbys) = fields.get("standbys").and_then(|node| self.number(node, 0, STANDBYS_MAX)) {
             kafka.standbys = u8::try_from(standbys).unwrap_or(u8::MAX);
         }
@@ -90,12 +92,18 @@ impl Reader<'_> {
         let fields = self.fields(node, place, &fields::KAFKA_SASL)?;
         let expected = "plain, scram-sha-256, scram-sha-512 or oauthbearer";
         let mechanism = fields.require(self, "mechanism").and_then(|node| {
-            self.parsed(node, expected, |text| SaslMechanism::named(text).ok_or_else(|| "unknown".to_owned()))
+            self.parsed(node, expected, |text| match text {
+                "plain" => Ok(Some(SaslMechanism::Plain)),
+                "scram-sha-256" => Ok(Some(SaslMechanism::ScramSha256)),
+                "scram-sha-512" => Ok(Some(SaslMechanism::ScramSha512)),
+                "oauthbearer" => Ok(None),
+                _ => Err("unknown".to_owned()),
+            })
         })?;
-        if mechanism == SaslMechanism::OAuthBearer {
+        let Some(mechanism) = mechanism else {
             fields.require(self, "token_file")?;
             return Some(Sasl::Token { file: self.file_named(&fields, "token_file")? });
-        }
+        };
         let user = fields.require(self, "user").and_then(|node| self.text(node, "a user's name"));
         let secret = fields.require(self, "secret").and_then(|node| self.secret(node));
         let (user, secret) = user.zip(secret)?;
@@ -114,7 +122,7 @@ fn brokers(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn named(text: &str, characters_max: usize) -> Result<String, String> {
+pub(super) fn named(text: &str, characters_max: usize) -> Result<String, String> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if text.is_empty() || text.len() > characters_max {
         Err(format!("it has {} characters", text.len()))

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod app;
+mod assignor;
 mod expand;
 mod expression;
 mod fragment;

@@ -19,6 +19,8 @@ pub(crate) struct Reader<'s> {
     pub(crate) secrets: Vec<Span>,
     /// Settings whose value came from `${...}`, with what the file says.
     pub(crate) substituted: BTreeMap<&'static str, String>,
+    /// The assignor that the service has to bring, and where the file names it.
+    pub(crate) custom_assignor: Option<(String, Span)>,
 }
 
 /// The fields of one mapping.
@@ -31,7 +33,14 @@ pub(crate) struct Fields<'n> {
 
 impl<'s> Reader<'s> {
     pub(crate) fn new(sources: &'s Sources, environment: &'s dyn Environment) -> Self {
-        Self { sources, environment, diagnostics: Vec::new(), secrets: Vec::new(), substituted: BTreeMap::new() }
+        Self {
+            sources,
+            environment,
+            diagnostics: Vec::new(),
+            secrets: Vec::new(),
+            substituted: BTreeMap::new(),
+            custom_assignor: None,
+        }
     }
 
     pub(crate) fn report(&mut self, diagnostic: Diagnostic) {

@@ -8,6 +8,7 @@ use riverrun_topology::{OnError, Operator, Topology, Window};
 
 use super::load;
 use crate::app::App;
+use crate::settings::{AssignorSetting, InstanceLabel};
 
 #[test]
 fn the_smallest_file_is_an_app_with_the_defaults() {
@@ -192,6 +193,43 @@ fn transformers_are_missed_until_they_are_registered() {
     let all = app.unregistered_diagnostics();
     assert!(all.has_errors() && all.to_string().contains("`risk` is not compiled into this binary"), "{all}");
     assert_eq!(app.source().place(missing[0].span.start).to_string(), "3:47");
+}
+
+#[test]
+fn assignors_and_labels_are_read() {
+    let kafka = |text: &str| {
+        let app = load(&format!("app: a\nkafka: {text}")).unwrap_or_else(|all| panic!("{all}"));
+        app.settings.kafka
+    };
+    let labels = kafka("{ labels: { rack: a, capacity: 2, version: '2', port: '${env:PORT}' } }").labels;
+    let labels: Vec<(&str, &InstanceLabel)> = labels.iter().map(|(name, label)| (name.as_str(), label)).collect();
+    let text = |text: &str| InstanceLabel::Text(text.to_owned());
+    let expected = [
+        ("capacity", &InstanceLabel::Number(2.0)),
+        ("port", &InstanceLabel::Number(9000.0)),
+        ("rack", &text("a")),
+        ("version", &text("2")),
+    ];
+    assert_eq!(labels, expected);
+    assert_eq!(kafka("{ assignor: round_robin }").assignor, AssignorSetting::RoundRobin);
+    let instances = [("shop-1", vec![0, 1]), ("shop-2", vec![2])];
+    let instances = instances.map(|(name, own)| (name.to_owned(), own.into_iter().collect())).into();
+    let reassign_after = Some(Duration::from_secs(300));
+    assert_eq!(
+        kafka("{ assignor: { static: { shop-1: [0, 1], shop-2: 2 }, reassign_after: 5m } }").assignor,
+        AssignorSetting::Static { instances, reassign_after }
+    );
+    let AssignorSetting::Score(score) = kafka("{ assignor: { score: '-member.tasks' } }").assignor else { panic!() };
+    assert_eq!(score.source(), "-member.tasks");
+}
+
+#[test]
+fn an_assignor_is_missed_until_it_is_registered() {
+    let mut app = load("app: a\nkafka: { assignor: { custom: by-load } }").unwrap();
+    let all = app.unregistered_diagnostics().to_string();
+    assert!(all.contains("`by-load` is not compiled into this binary") && all.contains("2:30"), "{all}");
+    assert!(!app.register_assignor("other") && app.unregistered_diagnostics().has_errors());
+    assert!(app.register_assignor("by-load") && app.unregistered_diagnostics().is_empty());
 }
 
 #[test]

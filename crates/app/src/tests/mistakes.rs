@@ -86,6 +86,16 @@ fn values_fit_their_fields() {
             "2:81 RR0005 both `certificate` and `key`",
         ],
     );
+    let assignor = |text: &str, expected: &[&str]| check(&format!("app: a\nkafka: {{ assignor: {text} }}"), expected);
+    assignor("sticky", &["2:20 RR0008 `sticky` => round_robin"]);
+    assignor("{}", &["2:10 RR0005 none of `static`, `score` and `custom`"]);
+    assignor("{ score: '1', custom: x }", &["2:10 RR0008 more than one"]);
+    assignor("{ static: { a: [0, 1], b: [1] } }", &["2:47 RR0004 partition 1 is given to both `a` and `b`"]);
+    assignor("{ static: { 'a b': x } }", &["2:32 RR0007 `a b`", "2:39 RR0008 from 0 to 1023"]);
+    assignor("{ static: { a: 0 }, reassign_after: soon }", &["2:56 RR0008 a duration such as 7d"]);
+    assignor("{ score: '1', reassign_after: 5m }", &["2:34 RR0008 is for `static`"]);
+    assignor("{ score: '-member.tasks + data.x' }", &["2:46 RR0009 `data` is not known => `task` and `member`"]);
+    check("app: a\nkafka: { labels: { 'a b': 1, c: [] } }", &["2:20 RR0007 `a b`", "2:33 RR0006 found a list"]);
     check("app: a\nkafka: { sasl: { mechanism: gssapi } }", &["2:29 RR0008 `gssapi` is not plain, scram-sha-256"]);
     check("app: a\nkafka: { sasl: { mechanism: plain } }", &["2:10 RR0005 user", "2:10 RR0005 secret"]);
     check("app: a\nkafka: { sasl: { mechanism: oauthbearer } }", &["2:10 RR0005 token_file"]);

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use riverrun_app::{Durability, LogSetting, Settings};
-use riverrun_log::Log;
-use riverrun_log_kafka::KafkaLog;
+use riverrun_app::{Durability, LogSetting, SaslMechanism, Settings};
+use riverrun_log::{Labels, Log, NamedAssignor};
+use riverrun_log_kafka::{KafkaLog, Password, Sasl, Security, Tls};
 use riverrun_log_local::{Compression, LocalLog, Loss, Options, Syncing, Tuning};
 
 use super::ServeError;
@@ -14,6 +14,14 @@ use super::instance::instance;
 
 /// Where the copy of the state lies in the data directory.
 const STATE: &str = "state";
+
+/// How tasks are dealt among instances.
+#[derive(Clone)]
+pub(crate) struct Dealing {
+    pub(crate) assignor: NamedAssignor,
+    /// What this instance says of itself.
+    pub(crate) labels: Labels,
+}
 
 /// One of the logs.
 pub(super) enum Opened {
@@ -25,6 +33,8 @@ impl Opened {
     pub(super) async fn open(
         data_dir: &Path,
         settings: &Settings,
+        dealing: Dealing,
+        address: String,
         accept_data_loss: bool,
     ) -> Result<Self, ServeError> {
         let (data_dir, settings) = (data_dir.to_owned(), settings.clone());
@@ -34,7 +44,9 @@ impl Opened {
                 Ok(Self::Local(Arc::new(log)))
             }
             LogSetting::Kafka { brokers } => {
-                let options = kafka(brokers, &data_dir, &settings)?;
+                let mut options = kafka(brokers, &data_dir, &settings)?;
+                (options.assignor, options.labels) = (dealing.assignor, dealing.labels);
+                options.address = Some(address);
                 Ok(Self::Kafka(Arc::new(KafkaLog::connect(options)?)))
             }
         };
@@ -100,5 +112,26 @@ fn kafka(brokers: &str, data_dir: &Path, settings: &Settings) -> Result<riverrun
     options.prefix.clone_from(&kafka.prefix);
     options.replication = kafka.replication.map(i16::from);
     options.session = kafka.session;
+    if kafka.tls.is_some() || kafka.sasl.is_some() {
+        options.security = Some(Security { tls: kafka.tls.as_ref().map(tls), sasl: kafka.sasl.as_ref().map(sasl) });
+    }
     Ok(options)
+}
+
+fn tls(declared: &riverrun_app::Tls) -> Tls {
+    Tls { ca: declared.ca.clone(), identity: declared.certificate.clone().zip(declared.key.clone()) }
+}
+
+fn sasl(declared: &riverrun_app::Sasl) -> Sasl {
+    match declared {
+        riverrun_app::Sasl::Token { file } => Sasl::Token { file: file.clone() },
+        riverrun_app::Sasl::Password { mechanism, user, secret } => {
+            let password = Password { user: user.clone(), secret: secret.reveal().to_owned() };
+            match mechanism {
+                SaslMechanism::Plain => Sasl::Plain(password),
+                SaslMechanism::ScramSha256 => Sasl::ScramSha256(password),
+                SaslMechanism::ScramSha512 => Sasl::ScramSha512(password),
+            }
+        }
+    }
 }

@@ -37,6 +37,7 @@ use tokio::task::JoinHandle;
 use self::log::Opened;
 use crate::view::{self, View, ViewError};
 
+pub(crate) use self::log::Dealing;
 pub use announcement::{ANNOUNCEMENT_FILE, Announcement};
 
 /// What to serve. The default is everything the app file declares.
@@ -151,7 +152,11 @@ struct Parts {
 const CLOSING_TIME_MAX: Duration = Duration::from_secs(10);
 
 impl Server {
-    pub(crate) async fn start(app: riverrun_app::App, options: ServeOptions) -> Result<Self, ServeError> {
+    pub(crate) async fn start(
+        app: riverrun_app::App,
+        dealing: Dealing,
+        options: ServeOptions,
+    ) -> Result<Self, ServeError> {
         let missing = app.unregistered_diagnostics();
         if !missing.is_empty() && options.pipelines.as_ref().is_none_or(|wanted| !wanted.is_empty()) {
             return Err(ServeError::Transformers(missing));
@@ -164,7 +169,9 @@ impl Server {
         // The address is taken before anything is opened: a port in use must not touch the data.
         let listener = TcpListener::bind(listen).await.map_err(|source| ServeError::Listen { listen, source })?;
         let data_dir = options.data_dir.clone().unwrap_or_else(|| settings.data_dir.clone());
-        let opened = Opened::open(&data_dir, &settings, options.accept_data_loss).await?;
+        let address = listener.local_addr().map_err(|source| ServeError::Listen { listen, source })?;
+        let address = format!("http://{address}");
+        let opened = Opened::open(&data_dir, &settings, dealing, address, options.accept_data_loss).await?;
         let metrics = metrics::Registered::new(&opened);
         let running = RuntimeOptions {
             workers: options.workers.unwrap_or_else(processors),
@@ -177,7 +184,8 @@ impl Server {
         let consumers = Consumers::new(Arc::clone(&log), topology.app.clone());
         let runtime = Runtime::start(Arc::clone(&topology), Arc::clone(&log), running).await?;
         let closing = watch::Sender::new(false);
-        let parts = Arc::new(Parts { topology, log, opened, runtime, consumers, metrics, closing: closing.subscribe() });
+        let parts =
+            Arc::new(Parts { topology, log, opened, runtime, consumers, metrics, closing: closing.subscribe() });
         let mut server = Self { url: String::new(), parts, closing, serving: None, announcement: None };
         server.listen(listener, listen, &settings, options.doors)?;
         if !options.embedded {

@@ -9,7 +9,7 @@ use crate::document::Path;
 
 use super::ExpressionError;
 use super::functions::Call;
-use super::names::{VARIABLES, unknown_name};
+use super::names::{VARIABLES, unknown_among, unknown_name};
 use super::node::{Binary, Each, EachKind, HeaderField, Node};
 use super::number::whole;
 use super::operand::Operand;
@@ -29,6 +29,8 @@ pub(super) struct Compiled {
 /// A compilation in progress.
 struct Compiler<'s> {
     syntax: &'s Syntax,
+    /// Whether there is an event whose attributes and data can be named.
+    event: bool,
     paths: Vec<Path>,
     /// The variables of the macros around, outermost first.
     locals: Vec<String>,
@@ -38,11 +40,20 @@ struct Compiler<'s> {
 
 type Compilation = Result<Node, ExpressionError>;
 
-/// Compiles an expression that knows the names `given` besides those of the event; they are the outermost locals.
-pub(super) fn compile(source: &str, given: &[&str]) -> Result<Compiled, ExpressionError> {
+/// The names an expression knows.
+pub(super) struct Names<'n> {
+    /// Values it is given; they are the outermost locals.
+    pub(super) given: &'n [&'n str],
+    /// Whether there is an event besides.
+    pub(super) event: bool,
+}
+
+/// Compiles an expression.
+pub(super) fn compile(source: &str, names: &Names<'_>) -> Result<Compiled, ExpressionError> {
     let syntax = Syntax::parse(source)?;
-    let locals = given.iter().map(ToString::to_string).collect();
-    let mut compiler = Compiler { syntax: &syntax, paths: Vec::new(), locals, whole_data: false, depth: 0 };
+    let locals = names.given.iter().map(ToString::to_string).collect();
+    let (paths, event) = (Vec::new(), names.event);
+    let mut compiler = Compiler { syntax: &syntax, event, paths, locals, whole_data: false, depth: 0 };
     let root = compiler.node(&syntax.root)?;
     Ok(Compiled { root, paths: compiler.paths, whole_data: compiler.whole_data })
 }
@@ -114,7 +125,7 @@ impl Compiler<'_> {
             }
         }
         let mut chain = Vec::new();
-        if self.is_local("data") || !segments(&expression.expr, &mut chain) {
+        if !self.event || self.is_local("data") || !segments(&expression.expr, &mut chain) {
             return None;
         }
         Path::from_segments(chain.into_iter().map(Into::into).collect())
@@ -130,6 +141,9 @@ impl Compiler<'_> {
     fn name(&mut self, expression: &IdedExpr, name: &str) -> Compilation {
         if let Some(depth) = self.locals.iter().rposition(|local| local == name) {
             return Ok(Node::Local { depth, name: name.into() });
+        }
+        if !self.event {
+            return self.refuse(expression, unknown_among(name, &self.locals));
         }
         if let Some(field) = HeaderField::ALL.into_iter().find(|field| field.word() == name) {
             return Ok(Node::Header(field));

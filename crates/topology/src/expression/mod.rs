@@ -34,7 +34,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use riverrun_event::Key;
+use riverrun_event::{Event, Key, Time};
 
 use crate::document::{Document, Json, Path, Span};
 use crate::draft::{DataError, Draft};
@@ -44,7 +44,7 @@ pub use value::Value;
 pub(crate) use names::nearest;
 pub(crate) use number::{whole, write_number};
 
-use compile::{Compiled, compile};
+use compile::{Compiled, Names, compile};
 use evaluate::Evaluation;
 use node::Node;
 use operand::Operand;
@@ -65,6 +65,8 @@ struct Program {
     /// Whether it names the data as a whole.
     whole_data: bool,
 }
+
+impl Eq for Expression {}
 
 impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
@@ -115,7 +117,7 @@ impl Expression {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn parse(source: &str) -> Result<Self, ExpressionError> {
-        Self::compiled(source, &[])
+        Self::compiled(source, &Names { given: &[], event: true })
     }
 
     /// Compiles an expression that also knows `state`: what an operator keeps, beside the event at hand.
@@ -137,11 +139,30 @@ impl Expression {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn parse_with_state(source: &str) -> Result<Self, ExpressionError> {
-        Self::compiled(source, &["state"])
+        Self::compiled(source, &Names { given: &["state"], event: true })
     }
 
-    fn compiled(source: &str, given: &[&str]) -> Result<Self, ExpressionError> {
-        let Compiled { root, paths, whole_data } = compile(source, given)?;
+    /// Compiles an expression over values of these names and no event.
+    ///
+    /// # Errors
+    /// [`ExpressionError`] with the place in the source.
+    ///
+    /// # Examples
+    /// ```
+    /// use riverrun_topology::document::Json;
+    /// use riverrun_topology::{Expression, Value};
+    ///
+    /// let score = Expression::parse_over("member.rack == 'a' ? 10 : -task", &["task", "member"])?;
+    /// let values = [Json::check("7")?, Json::check(r#"{"rack":"b"}"#)?];
+    /// assert_eq!(score.evaluate_values(&values)?, Value::Number(-7.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn parse_over(source: &str, names: &[&str]) -> Result<Self, ExpressionError> {
+        Self::compiled(source, &Names { given: names, event: false })
+    }
+
+    fn compiled(source: &str, names: &Names<'_>) -> Result<Self, ExpressionError> {
+        let Compiled { root, paths, whole_data } = compile(source, names)?;
         Ok(Self { program: Arc::new(Program { source: source.to_owned(), root, paths, whole_data }) })
     }
 
@@ -162,7 +183,17 @@ impl Expression {
     /// # Errors
     /// [`EvaluationError`] when the event does not fit the expression.
     pub fn evaluate(&self, draft: &mut Draft) -> Result<Value, EvaluationError> {
-        self.with(draft, None, |evaluation, root| value_of(evaluation.evaluate(root)?))
+        self.with(draft, &[], |evaluation, root| value_of(evaluation.evaluate(root)?))
+    }
+
+    /// Evaluates an expression of [`Self::parse_over`] over its values, in the order of their names; one that lacks is null.
+    ///
+    /// # Errors
+    /// [`EvaluationError`] when the values do not fit the expression.
+    pub fn evaluate_values(&self, values: &[Json]) -> Result<Value, EvaluationError> {
+        let mut nothing = Draft::new(Event::new("", "", ""), Time::from_unix(0, 0));
+        let values: Vec<&str> = values.iter().map(Json::as_str).collect();
+        self.with(&mut nothing, &values, |evaluation, root| value_of(evaluation.evaluate(root)?))
     }
 
     /// Evaluates to JSON text. An expression that is just a path copies the field's bytes; a field that is not there gives
@@ -198,7 +229,7 @@ impl Expression {
             out.extend_from_slice(text.map_or(&NULL, str::as_bytes));
             return Ok(());
         }
-        self.with(draft, None, |evaluation, root| evaluation.evaluate(root)?.write_json(out))
+        self.with(draft, &[], |evaluation, root| evaluation.evaluate(root)?.write_json(out))
     }
 
     /// Evaluates an expression of [`Self::parse_with_state`] over an event and a state; gives JSON.
@@ -206,7 +237,7 @@ impl Expression {
     /// # Errors
     /// [`EvaluationError`] when event and state do not fit the expression, or the result is a number JSON cannot hold.
     pub fn evaluate_over(&self, draft: &mut Draft, state: &Json) -> Result<Json, EvaluationError> {
-        self.with(draft, Some(state.as_str()), |evaluation, root| {
+        self.with(draft, &[state.as_str()], |evaluation, root| {
             let mut json = Vec::new();
             evaluation.evaluate(root)?.write_json(&mut json)?;
             Ok(Json::written(json.into()))
@@ -218,7 +249,7 @@ impl Expression {
     /// # Errors
     /// [`EvaluationError`] when it fails or gives anything else.
     pub fn evaluate_bool(&self, draft: &mut Draft) -> Result<bool, EvaluationError> {
-        self.with(draft, None, |evaluation, root| evaluation.truth(root))
+        self.with(draft, &[], |evaluation, root| evaluation.truth(root))
     }
 
     /// Evaluates to a key: text as it is, integers in decimal, null as none.
@@ -226,7 +257,7 @@ impl Expression {
     /// # Errors
     /// [`EvaluationError`] when it fails or gives anything else.
     pub fn evaluate_key(&self, draft: &mut Draft) -> Result<Option<Key>, EvaluationError> {
-        self.with(draft, None, |evaluation, root| {
+        self.with(draft, &[], |evaluation, root| {
             let text = match evaluation.evaluate(root)? {
                 Operand::Null => return Ok(None),
                 Operand::Text(text) => text,
@@ -241,18 +272,18 @@ impl Expression {
         })
     }
 
-    /// Fetches what the expression names, all at once, and runs `evaluate` over it and the state, where that is given.
+    /// Fetches what the expression names, all at once, and runs `evaluate` over it and the values that are given besides.
     fn with<T>(
         &self,
         draft: &mut Draft,
-        state: Option<&str>,
+        given: &[&str],
         evaluate: impl for<'a> FnOnce(&mut Evaluation<'a>, &'a Node) -> Result<T, String>,
     ) -> Result<T, EvaluationError> {
         let program = &*self.program;
         let whole = self.fetch(draft).map_err(|error| self.failed(error))?;
         let draft: &Draft = draft;
         let data = whole.and_then(|span| draft.opened().map(|document| document.text(span)));
-        let locals = state.map(Operand::from_json).into_iter().collect();
+        let locals = given.iter().copied().map(Operand::from_json).collect();
         let mut evaluation = Evaluation { paths: &program.paths, data, draft, locals };
         evaluate(&mut evaluation, &program.root).map_err(|message| self.failed(message))
     }

@@ -13,6 +13,14 @@ pub(super) fn unknown_name<'n>(name: &str, known: impl Iterator<Item = &'n str>)
     }
 }
 
+/// The same where these names are all there are.
+pub(super) fn unknown_among(name: &str, known: &[String]) -> String {
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("`{name}` is not known; did you mean `{near}`?"),
+        None => format!("`{name}` is not known; here an expression knows {}", known.join(", ")),
+    }
+}
+
 /// The name that differs from `name` in at most two letters, if any.
 pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     // In a short name two differences are too many to guess from.

@@ -257,3 +257,18 @@ fn expressions_are_shared_between_threads() {
     fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
     shared(&Expression::parse("data.tail.matches('x') && data.x in [1, 'a']").unwrap());
 }
+
+#[test]
+fn without_an_event_only_the_given_values_are_known() {
+    let message = |source: &str| Expression::parse_over(source, &["task", "member"]).unwrap_err().message;
+    assert_eq!(message("data.x"), "`data` is not known; here an expression knows task, member");
+    assert_eq!(message("id"), "`id` is not known; here an expression knows task, member");
+    assert_eq!(message("tasks + 1"), "`tasks` is not known; did you mean `task`?");
+    let value = |source: &str, values: &[&str]| {
+        let values: Vec<Json> = values.iter().map(|value| Json::check((*value).to_owned()).unwrap()).collect();
+        Expression::parse_over(source, &["task", "member"]).unwrap().evaluate_values(&values)
+    };
+    assert_eq!(value("[1, 2].exists(x, x == task)", &["2", "{}"]), Ok(Value::Bool(true)));
+    assert_eq!(value("member.labels.rack", &["2", "{}"]), Ok(Value::Null));
+    assert!(value("member.labels.size * 2", &["2", "{}"]).is_err());
+}

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::jars::Jars;
+use super::secure::{Certificate, scram};
 use super::settings::{Ports, settings};
 use crate::services::scratch::Scratch;
 use crate::{Failure, tree};
@@ -31,6 +32,7 @@ pub(super) struct Launch {
 /// Processes and their directory.
 pub(super) struct Cluster {
     nodes: Vec<Node>,
+    certificate: Certificate,
     _scratch: Scratch,
 }
 
@@ -42,26 +44,33 @@ struct Node {
 }
 
 impl Cluster {
-    /// Writes the settings. Nothing runs yet.
-    pub(super) fn make(ports: &[Ports]) -> Result<Self, Failure> {
+    /// Writes the settings, and makes the certificate. No broker runs yet.
+    pub(super) fn make(launch: &Launch, ports: &[Ports]) -> Result<Self, Failure> {
         let common = tree::root().join(COMMON_SETTINGS);
         let common = fs::read_to_string(common).map_err(|error| format!("cannot read {COMMON_SETTINGS}: {error}"))?;
         let scratch = Scratch::make()?;
+        let certificate = Certificate::make(&launch.java, scratch.path())?;
         let mut nodes = Vec::new();
         for (number, own) in (1..).zip(ports) {
             let folder = scratch.path().join(number.to_string());
             let data = folder.join("data");
             fs::create_dir_all(&data)?;
             let path = folder.join("server.properties");
-            fs::write(&path, settings(&common, ports, number, *own, &data))?;
+            fs::write(&path, settings(&common, ports, number, *own, &data) + &certificate.settings())?;
             nodes.push(Node { number, settings: path, process: None });
         }
-        Ok(Self { nodes, _scratch: scratch })
+        Ok(Self { nodes, certificate, _scratch: scratch })
+    }
+
+    /// How tests connect with TLS and as a user.
+    pub(super) fn secure_address(&self, brokers: &str) -> String {
+        self.certificate.address(brokers)
     }
 
     /// Begins to format the storage of all nodes.
     pub(super) fn format(&mut self, launch: &Launch) -> Result<(), Failure> {
-        let words = ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config"];
+        let user = scram();
+        let words = ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--add-scram", &user, "--config"];
         self.nodes.iter_mut().try_for_each(|node| node.spawn(launch, &words))
     }
 

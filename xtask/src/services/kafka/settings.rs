@@ -12,6 +12,8 @@ use crate::Failure;
 pub(super) struct Ports {
     /// For clients and the other brokers.
     pub(super) broker: u16,
+    /// For clients with TLS and a user.
+    secure: u16,
     /// For the brokers' agreement among themselves.
     controller: u16,
 }
@@ -25,9 +27,15 @@ impl Ports {
         let mut held = Vec::new();
         let mut ports = Vec::new();
         for _ in 0..count.brokers() {
-            let (broker, controller) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
-            ports.push(Self { broker: broker.local_addr()?.port(), controller: controller.local_addr()?.port() });
-            held.push((broker, controller));
+            let bind = || TcpListener::bind("127.0.0.1:0");
+            let own = [bind()?, bind()?, bind()?];
+            let [broker, secure, controller] = &own;
+            ports.push(Self {
+                broker: broker.local_addr()?.port(),
+                secure: secure.local_addr()?.port(),
+                controller: controller.local_addr()?.port(),
+            });
+            held.push(own);
         }
         Ok(ports)
     }
@@ -35,6 +43,11 @@ impl Ports {
     /// What clients connect to.
     pub(super) fn address(self) -> String {
         format!("127.0.0.1:{}", self.broker)
+    }
+
+    /// What clients with TLS and a user connect to.
+    pub(super) fn secure_address(self) -> String {
+        format!("127.0.0.1:{}", self.secure)
     }
 }
 
@@ -48,13 +61,13 @@ pub(super) fn settings(common: &str, cluster: &[Ports], number: usize, ports: Po
     // Three copies of which two are enough is what is usual in production; what is more than three adds brokers, not copies.
     let copies = cluster.len().min(3);
     let copies_min = if copies == 3 { 2 } else { 1 };
-    let (client, voters, data) = (ports.address(), voters.join(","), data.display());
+    let (client, secure, voters, data) = (ports.address(), ports.secure_address(), voters.join(","), data.display());
     let mut text = format!(
         "{common}
 node.id={number}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://{client},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://{client}
+listeners=PLAINTEXT://{client},SECURE://{secure},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://{client},SECURE://{secure}
 log.dirs={data}
 ",
         controller = ports.controller
@@ -79,8 +92,9 @@ mod tests {
     use super::*;
 
     fn check(brokers: u16, expected: &[&str]) {
-        let cluster: Vec<Ports> =
-            (1..=brokers).map(|number| Ports { broker: 1000 + number, controller: 2000 + number }).collect();
+        let cluster: Vec<Ports> = (1..=brokers)
+            .map(|number| Ports { broker: 1000 + number, secure: 3000 + number, controller: 2000 + number })
+            .collect();
         let text = settings("a=b", &cluster, 1, cluster[0], Path::new("/data/1"));
         for line in expected {
             assert!(text.lines().any(|found| found == *line), "no {line} in:\n{text}");
@@ -92,8 +106,8 @@ mod tests {
         let own = [
             "a=b",
             "node.id=1",
-            "listeners=PLAINTEXT://127.0.0.1:1001,CONTROLLER://127.0.0.1:2001",
-            "advertised.listeners=PLAINTEXT://127.0.0.1:1001",
+            "listeners=PLAINTEXT://127.0.0.1:1001,SECURE://127.0.0.1:3001,CONTROLLER://127.0.0.1:2001",
+            "advertised.listeners=PLAINTEXT://127.0.0.1:1001,SECURE://127.0.0.1:3001",
             "log.dirs=/data/1",
         ];
         check(1, &own);
@@ -124,9 +138,10 @@ mod tests {
     #[test]
     fn chosen_ports_differ() {
         let ports = Ports::choose("3".parse().unwrap()).unwrap();
-        let mut numbers: Vec<u16> = ports.iter().flat_map(|ports| [ports.broker, ports.controller]).collect();
+        let mut numbers: Vec<u16> =
+            ports.iter().flat_map(|ports| [ports.broker, ports.secure, ports.controller]).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        assert_eq!(numbers.len(), 6);
+        assert_eq!(numbers.len(), 9);
     }
 }

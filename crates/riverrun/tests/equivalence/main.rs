@@ -15,6 +15,42 @@ use world::{Outcome, World};
 /// Simulations of all scenarios together.
 const SEEDS: u64 = 1_000;
 
+#[test]
+fn every_scenario_gives_the_same_bytes_on_kafka() {
+    let Ok(brokers) = std::env::var("RIVERRUN_TEST_KAFKA") else {
+        panic!("RIVERRUN_TEST_KAFKA names no broker; `cargo xtask test` starts one")
+    };
+    // The broker says when it accepted an event; what goes by that cannot be the same.
+    let by_accept_time =
+        |scenario: &&Scenario| ["every: 5s", "clock: accepted"].iter().any(|word| scenario.steps.contains(word));
+    for (number, scenario) in SCENARIOS.iter().filter(|scenario| !by_accept_time(scenario)).enumerate() {
+        let seed = 9_000 + number as u64;
+        let expected = run(scenario, seed, &Way::Straight);
+        let prefix = format!("same{}-{number}.", std::process::id());
+        compare(scenario, seed, "on Kafka", &run_on_kafka(scenario, seed, &brokers, prefix), &expected);
+    }
+}
+
+/// The same by two workers on Kafka, which are dropped half-way.
+fn run_on_kafka(scenario: &Scenario, seed: u64, brokers: &str, prefix: String) -> Outcome {
+    let (events, partitions, _) = given(scenario, seed);
+    let mut world = World::on_kafka(scenario, partitions, brokers, prefix);
+    world.start(2);
+    for (number, event) in events.iter().enumerate() {
+        world.publish(event);
+        if number == events.len() / 2 {
+            world.crash();
+            world.start(2);
+        }
+        // Which of two inputs is read first depends on what waits in them.
+        if scenario.topics.len() > 1 {
+            world.settle();
+        }
+    }
+    world.end();
+    world.outcome()
+}
+
 /// How a scenario is run.
 enum Way {
     /// Event by event, by one worker, without faults.
@@ -80,10 +116,7 @@ fn compare(scenario: &Scenario, seed: u64, way: &str, found: &Outcome, expected:
 
 /// What a scenario gives. The lower half of the seed chooses the events and partitions, the whole of it the rest.
 fn run(scenario: &Scenario, seed: u64, way: &Way) -> Outcome {
-    let mut choice = Random::seeded(seed & 0xffff_ffff);
-    let partitions = 1 + u32::try_from(choice.below(4)).unwrap();
-    let events = scenario.events(&mut choice);
-    let mut random = Random::seeded(seed ^ 0x5eed);
+    let (events, partitions, mut random) = given(scenario, seed);
     let mut world = World::new(scenario, partitions);
     match way {
         Way::Straight | Way::Restarts => {
@@ -101,6 +134,13 @@ fn run(scenario: &Scenario, seed: u64, way: &Way) -> Outcome {
     }
     world.end();
     world.outcome()
+}
+
+/// The events, how many partitions there are, and what decides the rest.
+fn given(scenario: &Scenario, seed: u64) -> (Vec<scenarios::Given>, u32, Random) {
+    let mut choice = Random::seeded(seed & 0xffff_ffff);
+    let partitions = 1 + u32::try_from(choice.below(4)).unwrap();
+    (scenario.events(&mut choice), partitions, Random::seeded(seed ^ 0x5eed))
 }
 
 fn simulate(world: &mut World, scenario: &Scenario, events: &[scenarios::Given], seed: u64, random: &mut Random) {

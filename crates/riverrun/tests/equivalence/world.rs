@@ -1,6 +1,6 @@
-//! An app on the in-memory log, on this thread, that can be dropped at any moment.
+//! An app on this thread that can be dropped at any moment, on the in-memory log or on Kafka.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +8,15 @@ use bytes::Bytes;
 use riverrun::lookup::AskError;
 use riverrun::{App, Clock, Error, Outputs, Transform, TransformerTimer};
 use riverrun_event::partitioner::partition_of;
-use riverrun_event::{Event, Key, Offset, Partition, Time, TopicName, TopicPartition};
+use riverrun_event::{Event, Key, Offset, Partition, Record, Time, TopicName, TopicPartition};
 use riverrun_log::memory::MemoryLog;
-use riverrun_log::{AppendBatch, Faults, Log, NewRecord, Topics};
+use riverrun_log::{AppendBatch, Faults, Log, NewRecord};
+use riverrun_log_kafka::{KafkaLog, Options};
 use riverrun_runtime::views::{Keys, ViewQuery};
 use riverrun_runtime::{Metrics, PipelineState, Runtime, RuntimeOptions, WallClock};
 use riverrun_topology::Topology;
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
@@ -32,7 +34,11 @@ pub(crate) struct Outcome {
 
 pub(crate) struct World {
     topology: Arc<Topology>,
-    log: MemoryLog,
+    log: Arc<dyn Log>,
+    /// The same, where it is the in-memory one.
+    memory: Option<MemoryLog>,
+    /// Where the log on Kafka keeps its copy of the state.
+    _state: Option<TempDir>,
     clock: watch::Sender<Time>,
     executor: tokio::runtime::Runtime,
     running: Option<(Runtime, LocalSet)>,
@@ -40,7 +46,27 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// On the in-memory log.
     pub(crate) fn new(scenario: &Scenario, partitions: u32) -> Self {
+        let clock = watch::Sender::new(Time::parse(START).unwrap());
+        let accepts = clock.subscribe();
+        let log = MemoryLog::with_clock(move || *accepts.borrow());
+        let shared = Arc::new(log.clone());
+        Self { memory: Some(log), ..Self::over(scenario, partitions, shared, clock) }
+    }
+
+    /// On Kafka; what is there begins with `prefix`.
+    pub(crate) fn on_kafka(scenario: &Scenario, partitions: u32, brokers: &str, prefix: String) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let mut options = Options::new(brokers, "one", state.path().join("state"));
+        (options.prefix, options.replication) = (prefix, Some(1));
+        (options.session, options.rebalance) = (Duration::from_secs(6), Duration::from_secs(6));
+        let log = Arc::new(KafkaLog::connect(options).unwrap());
+        let clock = watch::Sender::new(Time::parse(START).unwrap());
+        Self { _state: Some(state), ..Self::over(scenario, partitions, log, clock) }
+    }
+
+    fn over(scenario: &Scenario, partitions: u32, log: Arc<dyn Log>, clock: watch::Sender<Time>) -> Self {
         let topics: String = scenario
             .topics
             .iter()
@@ -62,11 +88,11 @@ impl World {
             }
             Ok(Bytes::from(format!("{{\"asked\":{}}}", asked.len())))
         });
-        let clock = watch::Sender::new(Time::parse(START).unwrap());
-        let accepts = clock.subscribe();
         let world = Self {
             topology: Arc::new(app.topology().clone()),
-            log: MemoryLog::with_clock(move || *accepts.borrow()),
+            log,
+            memory: None,
+            _state: None,
             clock,
             executor: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
             running: None,
@@ -77,7 +103,7 @@ impl World {
     }
 
     pub(crate) fn declare(&self, faults: Faults) {
-        let _same = self.log.clone().with_faults(faults);
+        let _same = self.memory.clone().map(|log| log.with_faults(faults));
     }
 
     pub(crate) fn start(&mut self, workers: usize) {
@@ -89,8 +115,7 @@ impl World {
             drop_state: false,
         };
         let tasks = LocalSet::new();
-        let log: Arc<dyn Log> = Arc::new(self.log.clone());
-        let starting = Runtime::start_local(Arc::clone(&self.topology), log, options);
+        let starting = Runtime::start_local(Arc::clone(&self.topology), Arc::clone(&self.log), options);
         let runtime = tasks.block_on(&self.executor, starting).unwrap();
         self.running = Some((runtime, tasks));
     }
@@ -146,32 +171,62 @@ impl World {
 
     pub(crate) fn outcome(&self) -> Outcome {
         let names = ["out", "late", "_dead-letters.p"];
-        let topics = names.map(|name| (name.to_owned(), self.records(&TopicName::internal(name).unwrap())));
+        let ordinals = self.ordinals();
+        let topics = names.map(|name| (name.to_owned(), self.records(&TopicName::internal(name).unwrap(), &ordinals)));
         let (runtime, _) = self.running.as_ref().unwrap();
         let views = runtime.views().iter().map(|view| {
             let page = view.read(&ViewQuery::of(Keys::All, usize::MAX)).unwrap();
-            let rows = page.entries.into_iter().map(|entry| format!("{:?}", entry.row));
+            let rows = page.entries.into_iter().map(|entry| with_ordinals(&format!("{:?}", entry.row), &ordinals));
             (view.name.to_string(), rows.collect())
         });
         Outcome { topics: topics.into(), views: views.collect() }
     }
 
     /// What a topic holds, key by key.
-    fn records(&self, topic: &TopicName) -> BTreeMap<String, Vec<String>> {
+    fn records(&self, topic: &TopicName, ordinals: &HashMap<String, String>) -> BTreeMap<String, Vec<String>> {
         let mut records: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let described = self.log.describe(topic).unwrap();
-        for (number, offsets) in (0..).map(Partition).zip(described.offsets) {
-            if offsets.end == Offset(0) {
-                continue;
-            }
-            let partition = TopicPartition::new(topic.clone(), number);
-            for record in self.log.read(&partition.at(Offset(0)), usize::MAX).unwrap() {
-                let key = record.event.key.as_ref().filter(|_| !topic.is_internal());
-                let key = key.map_or_else(|| format!("partition {number}"), ToString::to_string);
-                records.entry(key).or_default().push(shown(&record.event));
-            }
+        for record in self.partitions(topic).into_iter().flatten() {
+            let key = record.event.key.as_ref().filter(|_| !topic.is_internal());
+            let key = key.map_or_else(|| format!("partition {}", record.position.partition), ToString::to_string);
+            let key = with_ordinals(&key, ordinals);
+            records.entry(key).or_default().push(with_ordinals(&shown(&record.event), ordinals));
         }
         records
+    }
+
+    /// Which record of its partition is at a position: on Kafka, marks of transactions use up offsets.
+    fn ordinals(&self) -> HashMap<String, String> {
+        let mut ordinals = HashMap::new();
+        for spec in riverrun_runtime::runtime::topic_specs(&self.topology) {
+            for partition in self.partitions(&spec.name) {
+                for (ordinal, record) in (0..).zip(partition) {
+                    let numbered = record.position.topic_partition().at(Offset(ordinal));
+                    let (found, numbered) = (record.position.to_string(), numbered.to_string());
+                    // An entity is named after the event that it was first seen in.
+                    let entity = |position: &str| format!("thing-{}", position.replace(['/', '@'], "."));
+                    ordinals.insert(entity(&found), entity(&numbered));
+                    ordinals.insert(found, numbered);
+                }
+            }
+        }
+        ordinals
+    }
+
+    /// All records of a topic.
+    fn partitions(&self, topic: &TopicName) -> Vec<Vec<Record>> {
+        let described = self.log.describe(topic).unwrap();
+        let partition = |(number, offsets): (u32, std::ops::Range<Offset>)| {
+            let partition = TopicPartition::new(topic.clone(), Partition(number));
+            let (mut records, mut next) = (Vec::new(), offsets.start);
+            while next < offsets.end {
+                let read = self.log.read(&partition.at(next), usize::MAX).unwrap();
+                let Some(last) = read.last() else { break };
+                next = last.position.offset.next();
+                records.extend(read);
+            }
+            records
+        };
+        (0..).zip(described.offsets).map(partition).collect()
     }
 }
 
@@ -209,6 +264,25 @@ impl Transform for Quiet {
         *seen = Seen::default();
         Ok(())
     }
+}
+
+/// The text with each position in it as that of a log without gaps.
+fn with_ordinals(text: &str, ordinals: &HashMap<String, String>) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | '@');
+    let mut numbered = String::with_capacity(text.len());
+    for word in text.split_inclusive(|c| !is_part(c)) {
+        let end = word.len() - word.chars().last().filter(|c| !is_part(*c)).map_or(0, char::len_utf8);
+        let (word, rest) = word.split_at(end);
+        // An id is a position with the step behind it.
+        let position = word.match_indices('/').map(|(at, _)| &word[..at]).chain([word]);
+        let known = position.filter_map(|position| Some((position, ordinals.get(position)?))).last();
+        match known {
+            Some((position, ordinal)) => numbered.extend([ordinal, &word[position.len()..]]),
+            None => numbered.push_str(word),
+        }
+        numbered.push_str(rest);
+    }
+    numbered
 }
 
 /// Everything about an event, as text.

@@ -49,13 +49,11 @@ pub(super) async fn run(arguments: &Arguments) -> Outcome<()> {
     // Without an aircraft there is nothing to count by.
     flights.retain(|flight| !flight.key.is_empty());
     flights.sort_by_key(|flight| flight.time);
-    let mut number = 0;
-    for (flight, milliseconds) in repeated(&flights, arguments.events) {
+    for (number, (flight, milliseconds)) in repeated(&flights, arguments.events).enumerate() {
         let id = format!("{}-{number}", flight.id);
         let headers = headers(&id, &flight.source, &flight.kind, milliseconds)?;
         let record = record(FLIGHTS, flight.key.clone(), flight.data.clone(), headers, milliseconds);
         enqueue(&producer, record).await?;
-        number += 1;
     }
     producer.flush().await?;
     Ok(())

@@ -105,7 +105,8 @@ async fn follow(
             return Err(format!("the program ended with {status} before all was committed").into());
         }
         if progress.moved.elapsed() > PATIENCE {
-            return Err(format!("nothing was committed for {} s", PATIENCE.as_secs()).into());
+            let (committed, patience) = (progress.committed, PATIENCE.as_secs());
+            return Err(format!("nothing was committed for {patience} s; {committed} of {events} events are").into());
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

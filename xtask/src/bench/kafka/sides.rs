@@ -15,14 +15,10 @@ const POM: &str = "bench/peers/kafka-streams/pom.xml";
 /// for a collector beside them.
 const JAVA_OPTIONS: [&str; 4] = ["-XX:+UseSerialGC", "-Xms256m", "-Xmx256m", "-XX:-UsePerfData"];
 
-/// What all apps have.
-const TOPICS: &str = "\
-topics:
-  flights: { partitions: 4, key: data.tailnum }
-";
-
 /// The three models and where they come from.
 const SNAPSHOT: &str = "\
+topics:
+  flights: { partitions: 4, key: data.tailnum }
   planes: { partitions: 1, key: data.tailnum }
   airlines: { partitions: 1, key: data.carrier }
   weather: { partitions: 1, key: data.origin }
@@ -39,6 +35,8 @@ pipelines:
 
 /// A result for each window, when it is over.
 const COUNT: &str = "\
+topics:
+  flights: { partitions: 4, key: data.tailnum }
 pipelines:
   bench:
     from: flights
@@ -161,7 +159,7 @@ fn app_file(app: &str, part: Part, names: &Names, brokers: &str, folder: &Path) 
     };
     let (output, folder) = (&names.output, folder.join("data"));
     format!(
-        "app: {app}\nlog: kafka://{brokers}\nkafka: {{ instance: bench }}\ndata_dir: {}\n{TOPICS}{pipeline}    to: {output}\n",
+        "app: {app}\nlog: kafka://{brokers}\nkafka: {{ instance: bench }}\ndata_dir: {}\n{pipeline}    to: {output}\n",
         folder.display()
     )
 }

@@ -34,7 +34,8 @@ cargo xtask <command>
   torture [ARGUMENTS]            the full fault tier; arguments go to riverrun-torture
   torture media [KIND ...]       disks that fill up, fail and decay, clocks that jump
   torture sabotage [ARGUMENTS]   builds with each guarantee broken in turn; every one must turn the fault tier red
-  bench [PART ...] [--quick]     the product beside bare programs; writes bench/RESULTS.md";
+  bench [PART ...] [--quick]     the product beside bare programs; writes bench/RESULTS.md
+  bench --kafka [--quick]        the product beside Kafka Streams on one broker; writes a section of bench/RESULTS.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -27,6 +27,9 @@ pub(crate) const PYTHON: [Needed; 1] =
     [Needed { program: &["python3", "-c", "import venv, ensurepip"], packages: &["python3", "python3-venv"] }];
 /// What fetches jars.
 pub(crate) const MAVEN: [Needed; 1] = [Needed { program: &["mvn", "--version"], packages: &["maven"] }];
+/// What compiles Java.
+pub(crate) const JAVA_COMPILER: [Needed; 1] =
+    [Needed { program: &["javac", "-version"], packages: &["default-jdk-headless"] }];
 /// What makes system calls fail, and clocks jump.
 pub(crate) const FAULTS: [Needed; 2] = [
     Needed { program: &["strace", "-V"], packages: &["strace"] },

@@ -13,6 +13,9 @@ use crate::Outcome;
 /// Clock ticks a second in /proc/PID/stat: 100 on every Linux architecture Rust supports (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// This process.
+const SELF: &str = "/proc/self";
+
 /// A running measurement.
 #[derive(Debug)]
 pub struct Measurement {
@@ -26,7 +29,7 @@ impl Measurement {
     /// # Errors
     /// When /proc cannot be read.
     pub fn begin() -> Outcome<Self> {
-        Ok(Self { began: Instant::now(), cpu_seconds: cpu_seconds()? })
+        Ok(Self { began: Instant::now(), cpu_seconds: cpu_seconds(SELF)? })
     }
 
     /// How long it has run.
@@ -41,7 +44,7 @@ impl Measurement {
     /// When /proc cannot be read or standard output cannot be written.
     pub fn report(&self, title: (&str, &str), events: u64, elapsed: Duration, more: &[(&str, Value)]) -> Outcome<()> {
         let seconds = elapsed.as_secs_f64();
-        let cpu_seconds = cpu_seconds()? - self.cpu_seconds;
+        let cpu_seconds = cpu_seconds(SELF)? - self.cpu_seconds;
         let millions = as_float(events) / 1e6;
         let mut line = Map::new();
         line.insert(title.0.into(), json!(title.1));
@@ -49,7 +52,7 @@ impl Measurement {
         line.insert("seconds".into(), json!(rounded(seconds)));
         line.insert("events_per_second".into(), json!((as_float(events) / seconds).round()));
         line.insert("cpu_seconds_per_million".into(), json!(rounded(cpu_seconds / millions.max(1e-9))));
-        line.insert("peak_rss_mb".into(), json!(rounded(peak_rss_mb()?)));
+        line.insert("peak_rss_mb".into(), json!(rounded(peak_rss_mb(SELF)?)));
         line.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         print_line(&Value::Object(line))
     }
@@ -79,19 +82,39 @@ pub fn complain(program: &str, error: &dyn Error) {
     let _ = writeln!(std::io::stderr(), "{program}: {error}");
 }
 
-/// CPU time of this process so far, user and system.
-fn cpu_seconds() -> Outcome<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
+/// What a process has cost so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// CPU time, user and system.
+    pub cpu_seconds: f64,
+    /// The most memory it had resident, in MB of 10^6 bytes.
+    pub peak_mb: f64,
+}
+
+impl Cost {
+    /// Of the process with this id.
+    ///
+    /// # Errors
+    /// When /proc cannot be read, since the process has ended for instance.
+    pub fn of(process: u32) -> Outcome<Self> {
+        let folder = format!("/proc/{process}");
+        Ok(Self { cpu_seconds: cpu_seconds(&folder)?, peak_mb: peak_rss_mb(&folder)? })
+    }
+}
+
+/// CPU time of a process so far, user and system.
+fn cpu_seconds(folder: &str) -> Outcome<f64> {
+    let stat = std::fs::read_to_string(format!("{folder}/stat"))?;
     // The command in parentheses may hold spaces; utime and stime are the 12th and 13th fields after it.
     let after = stat.rsplit(')').next().unwrap_or_default();
     let ticks = after.split_whitespace().skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
     Ok(ticks / TICKS_PER_SECOND)
 }
 
-/// The most memory this process had resident, in MB of 10^6 bytes.
-fn peak_rss_mb() -> Outcome<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc/self/status")?;
+/// The most memory a process had resident, in MB of 10^6 bytes.
+fn peak_rss_mb(folder: &str) -> Outcome<f64> {
+    let status = std::fs::read_to_string(format!("{folder}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc")?;
     let kibibytes: f64 = line.split_whitespace().next().ok_or("empty VmHWM")?.parse()?;
     Ok(kibibytes * 1024.0 / 1e6)
 }

@@ -9,6 +9,7 @@ mod chain;
 mod count;
 mod enrich;
 mod http;
+mod kafka;
 mod load;
 mod lookup;
 mod pipeline;
@@ -45,6 +46,8 @@ enum Limit {
     Lookup(lookup::Arguments),
     /// Serves a handler that parses a CloudEvent and group-commits it to one plain file
     Http(http::Arguments),
+    /// The side by side with Kafka: fills topics, is the limit, measures programs
+    Kafka(kafka::Arguments),
     /// Sends events over keep-alive connections to any server with the door's interface
     Load(load::Arguments),
 }
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Limit::Views(arguments) => views::run(&arguments),
         Limit::Lookup(arguments) => lookup::run(&arguments),
         Limit::Http(arguments) => http::run(&arguments),
+        Limit::Kafka(arguments) => kafka::run(&arguments),
         Limit::Load(arguments) => load::run(&arguments),
     };
     match outcome {

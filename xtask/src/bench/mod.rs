@@ -7,6 +7,7 @@
 mod door;
 mod figures;
 mod in_process;
+mod kafka;
 mod nats;
 mod report;
 mod rounds;
@@ -30,7 +31,10 @@ const SERVER: &str = "riverrun";
 /// An argument is unknown, a build failed, or a program ended badly.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let plan = Plan::parse(arguments)?;
-    build()?;
+    build(&plan)?;
+    if plan.kafka {
+        return kafka::run(&plan);
+    }
     let place = Place::create()?;
     let mut rows = Vec::new();
     if plan.has("append") {
@@ -61,9 +65,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let text = report::render(&plan, &rows, &peers, &starts, state.as_ref());
     println!("\n{text}");
     if plan.parts.is_empty() && !plan.quick {
-        let path = tree::root().join("bench/RESULTS.md");
-        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
-        println!("written to bench/RESULTS.md");
+        let kept = report::section(&report::written()?, kafka::SECTION);
+        report::write(&format!("{text}{kept}"))?;
     }
     Ok(())
 }
@@ -77,19 +80,26 @@ pub(crate) struct Plan {
     parts: Vec<String>,
     /// A look rather than a measurement: few events, one round, nothing written.
     quick: bool,
+    /// Only beside Kafka Streams, which is a run of its own.
+    kafka: bool,
 }
 
 impl Plan {
     fn parse(arguments: &[String]) -> Result<Self, Failure> {
-        let mut plan = Self { parts: Vec::new(), quick: false };
+        let mut plan = Self { parts: Vec::new(), quick: false, kafka: false };
         for argument in arguments {
             match argument.as_str() {
                 "--quick" => plan.quick = true,
+                "--kafka" => plan.kafka = true,
                 part if PARTS.contains(&part) => plan.parts.push(part.to_owned()),
                 unknown => {
-                    return Err(format!("unknown part {unknown:?}; there are {} and --quick", PARTS.join(", ")).into());
+                    let parts = PARTS.join(", ");
+                    return Err(format!("unknown part {unknown:?}; there are {parts}, --kafka and --quick").into());
                 }
             }
+        }
+        if plan.kafka && !plan.parts.is_empty() {
+            return Err("--kafka is a run of its own, without parts".into());
         }
         Ok(plan)
     }
@@ -100,12 +110,23 @@ impl Plan {
 
     /// What was asked for, as one would type it.
     fn command(&self) -> String {
-        ["cargo xtask bench"].into_iter().chain(self.parts.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
+        let kafka = self.kafka.then_some("--kafka");
+        ["cargo xtask bench"]
+            .into_iter()
+            .chain(kafka)
+            .chain(self.parts.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// How often each side runs; odd, so that the median is a run that happened.
     fn rounds(&self) -> usize {
-        if self.quick { 1 } else { 3 }
+        match (self.quick, self.kafka) {
+            (true, _) => 1,
+            // The broker's own work comes and goes, so more are needed.
+            (false, true) => 5,
+            (false, false) => 3,
+        }
     }
 
     /// `events`, or a tenth of them for a quick look.
@@ -114,10 +135,11 @@ impl Plan {
     }
 }
 
-fn build() -> Result<(), Failure> {
+fn build(plan: &Plan) -> Result<(), Failure> {
     let mut command = cargo(&["build", "--release"]);
-    for package in [BARE, PRODUCT, "riverrun-cli"] {
-        command.args(["--package", package]);
+    command.args(["--package", BARE, "--package", "riverrun-cli"]);
+    if !plan.kafka {
+        command.args(["--package", PRODUCT]);
     }
     process::run(command)
 }

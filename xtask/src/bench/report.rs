@@ -1,6 +1,7 @@
 //! bench/RESULTS.md: the machine, the date, the command, and a table of ratios.
 
 use std::fmt::Write;
+use std::fs;
 use std::process::Command;
 use std::thread::available_parallelism;
 
@@ -8,19 +9,18 @@ use super::Plan;
 use super::rounds::Row;
 use super::start::Start;
 use super::state::State;
+use crate::{Failure, tree};
+
+const PATH: &str = "bench/RESULTS.md";
 
 /// The report as Markdown.
 pub(crate) fn render(plan: &Plan, rows: &[Row], peers: &[Row], starts: &[Start], state: Option<&State>) -> String {
     let mut text = String::from("# Results\n\n");
-    let cores = available_parallelism().map_or(0, std::num::NonZero::get);
     let _ = writeln!(
         text,
-        "`{}`, {}, {cores} cores ({}), medians of {} rounds. [How it is measured](README.md).\n\n\
+        "{} [How it is measured](README.md).\n\n\
          *Of bare* is the product's rate divided by the bare program's: 1.00 would be free.",
-        plan.command(),
-        date(),
-        processor(),
-        plan.rounds()
+        circumstances(plan)
     );
     render_table(&mut text, "what | of bare", "bare", rows);
     render_table(&mut text, "what | of NATS JetStream", "NATS", peers);
@@ -39,6 +39,38 @@ pub(crate) fn render(plan: &Plan, rows: &[Row], peers: &[Row], starts: &[Start],
         );
     }
     text
+}
+
+/// The command, the day, the machine and how often everything ran.
+pub(crate) fn circumstances(plan: &Plan) -> String {
+    let cores = available_parallelism().map_or(0, std::num::NonZero::get);
+    format!("`{}`, {}, {cores} cores ({}), medians of {} rounds.", plan.command(), date(), processor(), plan.rounds())
+}
+
+/// The report as it lies there.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn written() -> Result<String, Failure> {
+    fs::read_to_string(tree::root().join(PATH)).map_err(|error| format!("{PATH}: {error}").into())
+}
+
+/// Writes the report.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn write(text: &str) -> Result<(), Failure> {
+    fs::write(tree::root().join(PATH), text).map_err(|error| format!("{PATH}: {error}"))?;
+    println!("written to {PATH}");
+    Ok(())
+}
+
+/// A section of a report with the empty line before it, up to the next one; nothing where there is none.
+pub(crate) fn section(report: &str, title: &str) -> String {
+    let Some(start) = report.find(&format!("\n## {title}\n")) else { return String::new() };
+    let (_, text) = report.split_at(start);
+    let end = text.get(1..).and_then(|rest| rest.find("\n## ")).map_or(text.len(), |end| end + 1);
+    text.get(..end).unwrap_or(text).to_owned()
 }
 
 /// A table of rows, if there are any; `other` is the side the product is compared with.
@@ -73,7 +105,7 @@ fn render_row(text: &mut String, row: &Row) {
 }
 
 /// A rate with a comma at each thousand.
-fn thousands(rate: f64) -> String {
+pub(crate) fn thousands(rate: f64) -> String {
     let digits = format!("{rate:.0}");
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -110,5 +142,13 @@ mod tests {
         let mut text = String::new();
         render_row(&mut text, &row);
         assert!(text.starts_with("| append | **0.75** | 1,500,000 | 2,000,000 |"), "{text}");
+    }
+
+    #[test]
+    fn a_section_ends_where_the_next_begins() {
+        let report = "# All\n\n## One\n\na\n\n## Two\n\nb\n";
+        assert_eq!(section(report, "One"), "\n## One\n\na\n");
+        assert_eq!(section(report, "Two"), "\n## Two\n\nb\n");
+        assert_eq!(section(report, "Three"), "");
     }
 }

@@ -23,7 +23,9 @@ use signal_hook::iterator::Signals;
 
 use super::java;
 use crate::Failure;
+pub(crate) use cluster::Purpose;
 use cluster::{Cluster, Launch};
+
 use jars::Jars;
 use settings::Ports;
 
@@ -86,8 +88,8 @@ impl Broker {
     ///
     /// # Errors
     /// Something cannot be installed, or a broker does not come up; the message quotes its log.
-    pub(crate) fn start(count: BrokerCount) -> Result<Self, Failure> {
-        let launch = Launch { java: java::find_or_install()?, jars: Jars::find_or_copy()? };
+    pub(crate) fn start(count: BrokerCount, purpose: Purpose) -> Result<Self, Failure> {
+        let launch = Launch { java: java::find_or_install()?, jars: Jars::find_or_copy()?, purpose };
         end_with_signals()?;
         match Self::try_start(&launch, count) {
             // Between choosing a port and listening on it another program may take it. Once is bad luck.
@@ -105,7 +107,7 @@ impl Broker {
             eprintln!("kafka: {VARIABLE} is set, the tests use {}", given.display());
             return Ok(None);
         }
-        let started = Self::start(BrokerCount::ONE);
+        let started = Self::start(BrokerCount::ONE, Purpose::Tests);
         started.map(Some).map_err(|failure| {
             format!("the tests need a Kafka broker, and none could be started: {failure}\nOr set {VARIABLE}=HOST:PORT to one that runs.").into()
         })

@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask test` starts the same things for itself. Nothing outlives the process that started it.
 
-mod java;
+pub(crate) mod java;
 pub(crate) mod kafka;
 mod scratch;
 
@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::Failure;
-use kafka::{Broker, BrokerCount};
+use kafka::{Broker, BrokerCount, Purpose};
 
 const USAGE: &str = "usage: cargo xtask services start kafka [--brokers N]";
 /// How soon it is noticed that a broker has ended by itself.
@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
 }
 
 fn stay(count: BrokerCount) -> Result<(), Failure> {
-    let broker = Broker::start(count)?;
+    let broker = Broker::start(count, Purpose::Tests)?;
     println!("{}={}", kafka::VARIABLE, broker.address());
     println!("{}={}", kafka::SECURE_VARIABLE, broker.secure_address());
     eprintln!("kafka: Ctrl-C, SIGTERM or the end of standard input stops it");

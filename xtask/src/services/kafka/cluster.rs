@@ -27,6 +27,29 @@ pub(super) struct Launch {
     /// The program.
     pub(super) java: PathBuf,
     pub(super) jars: Jars,
+    pub(super) purpose: Purpose,
+}
+
+/// What a broker is started for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Few records, soon: a quick start and little memory.
+    Tests,
+    /// Rates: as a broker is run in production.
+    Rates,
+}
+
+impl Purpose {
+    /// What Java is told.
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            // Enough for tests, little enough for three beside a build. A test is over before the second compiler has paid for
+            // itself: without it a start takes half the time.
+            Self::Tests => &["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
+            // Kafka's own scripts give a broker a gigabyte.
+            Self::Rates => &["-Xms1g", "-Xmx1g", "-XX:+UseG1GC"],
+        }
+    }
 }
 
 /// Processes and their directory.
@@ -147,10 +170,7 @@ impl Node {
         let log = File::create(self.log())?;
         let errors = log.try_clone()?;
         let mut command = tied(&launch.java);
-        // Enough for tests, little enough for three beside a build.
-        command.args(["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC"]);
-        // A test is over before the second compiler has paid for itself: without it a start takes half the time.
-        command.arg("-XX:TieredStopAtLevel=1");
+        command.args(launch.purpose.options());
         // Otherwise these leave files in the system's place for temporary ones.
         command.arg("-XX:-UsePerfData").arg(format!("-Djava.io.tmpdir={}", folder.display()));
         // Without settings of its own, log4j writes only errors.

@@ -2,9 +2,10 @@
 //!
 //! The contract has calls that block. They run on a runtime of the log's own, so that a caller may stand in any other runtime or none.
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 
 use krafka::Kafka;
 use krafka::admin::AdminClient;
@@ -22,6 +23,8 @@ pub(crate) struct Cluster {
     /// For whoever reads what is there already.
     pub(crate) reading: Kafka,
     pub(crate) options: Options,
+    /// Partitions of topics; a count never changes.
+    pub(crate) known: Mutex<HashMap<TopicName, u32>>,
     /// Last, since what runs on it uses the connection.
     runtime: Background,
 }
@@ -58,7 +61,7 @@ impl Cluster {
         let closed = || krafka::KrafkaError::closed("the log is closed");
         let connections: krafka::Result<_> = connections.unwrap_or_else(|| Err(closed()));
         let (asking, reading) = connections.map_err(|error| failed(error.to_string()))?;
-        Ok(Arc::new(Self { admin: asking.admin(), reading, options, runtime }))
+        Ok(Arc::new(Self { admin: asking.admin(), reading, options, known: Mutex::default(), runtime }))
     }
 
     /// A connection of its own. A broker answers the requests of one connection in their order, so that whoever waits on it, for

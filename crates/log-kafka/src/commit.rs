@@ -54,6 +54,13 @@ impl Committing {
         Self { producer: None, owned, group, member, counts: HashMap::new(), number: 0 }
     }
 
+    /// Commits nothing from now on.
+    pub(crate) async fn end(&mut self) {
+        if let Some(producer) = self.producer.take() {
+            drop(producer.close().await);
+        }
+    }
+
     pub(crate) fn begin_with(&mut self, producer: TransactionalProducer) {
         self.producer = Some(producer);
     }

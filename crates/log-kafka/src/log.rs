@@ -88,6 +88,11 @@ impl Topics for KafkaLog {
         self.ask(async move { cluster.describe(&topic).await })
     }
 
+    fn ends(&self, topic: &TopicName) -> Result<Vec<Offset>, ReadError> {
+        let (cluster, topic) = (self.cluster(), topic.clone());
+        self.ask(async move { cluster.ends(&topic).await })
+    }
+
     fn offset_at(&self, partition: &TopicPartition, time: Time) -> Result<Offset, ReadError> {
         let (cluster, cursors, partition) = (self.cluster(), Arc::clone(&self.cursors), partition.clone());
         self.ask(async move {

@@ -143,6 +143,7 @@ impl Guide {
             }
         }
         self.owned().tasks.clear();
+        self.committing.lock().await.end().await;
     }
 
     fn owned(&self) -> MutexGuard<'_, Owned> {

@@ -1,6 +1,7 @@
 //! Topics: made as declared or compared with what is there, and where their partitions begin and end.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use krafka::KrafkaError;
@@ -172,6 +173,22 @@ impl Cluster {
         let ends = self.offsets(&all, OffsetSpec::Latest).await?;
         let offsets = starts.into_iter().zip(ends).map(|(start, end)| start..end).collect();
         Ok(TopicDescription { spec: TopicSpec { name: topic.clone(), partitions, retention }, offsets })
+    }
+
+    /// The ends of what is committed in all partitions of a topic.
+    pub(crate) async fn ends(&self, topic: &TopicName) -> Result<Vec<Offset>, ReadError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(topic).copied();
+        let count = match known {
+            Some(count) => count,
+            None => {
+                let counts = self.counts(std::iter::once(topic)).await.map_err(failed_read)?;
+                let count = *counts.get(topic).ok_or_else(|| ReadError::UnknownTopic(topic.clone()))?;
+                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.clone(), count);
+                count
+            }
+        };
+        let all = (0..count).map(|number| TopicPartition::new(topic.clone(), Partition(number)));
+        self.offsets(&all.collect::<Vec<_>>(), OffsetSpec::Latest).await
     }
 
     /// An offset of each partition: its first, or the end of what is committed.

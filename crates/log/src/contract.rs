@@ -28,6 +28,14 @@ pub trait Topics: Send + Sync {
     /// [`ReadError::UnknownTopic`] when it does not exist.
     fn describe(&self, topic: &TopicName) -> Result<TopicDescription, ReadError>;
 
+    /// The durable ends of the topic's partitions, as in its description; asked for far more often than that.
+    ///
+    /// # Errors
+    /// [`ReadError::UnknownTopic`] when it does not exist.
+    fn ends(&self, topic: &TopicName) -> Result<Vec<Offset>, ReadError> {
+        Ok(self.describe(topic)?.offsets.iter().map(|offsets| offsets.end).collect())
+    }
+
     /// The offset of the first kept record accepted at `time` or later; the end when there is none.
     ///
     /// # Errors

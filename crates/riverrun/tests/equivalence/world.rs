@@ -275,7 +275,7 @@ fn with_ordinals(text: &str, ordinals: &HashMap<String, String>) -> String {
         let (word, rest) = word.split_at(end);
         // An id is a position with the step behind it.
         let position = word.match_indices('/').map(|(at, _)| &word[..at]).chain([word]);
-        let known = position.filter_map(|position| Some((position, ordinals.get(position)?))).last();
+        let known = position.filter_map(|position| Some((position, ordinals.get(position)?))).next_back();
         match known {
             Some((position, ordinal)) => numbered.extend([ordinal, &word[position.len()..]]),
             None => numbered.push_str(word),

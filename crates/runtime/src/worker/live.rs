@@ -286,8 +286,8 @@ pub(crate) fn model_ends<'a>(
 ) -> Result<Frontier, Interruption> {
     let mut ends = Frontier::default();
     for model in models.filter_map(|name| topology.models.get(name)) {
-        let described = log.describe(&model.from).map_err(|error| Interruption::Restart(error.to_string()))?;
-        ends.0.insert(model.name.clone(), described.offsets.iter().map(|offsets| offsets.end).collect());
+        let of_model = log.ends(&model.from).map_err(|error| Interruption::Restart(error.to_string()))?;
+        ends.0.insert(model.name.clone(), of_model);
     }
     Ok(ends)
 }

@@ -381,8 +381,9 @@ pub(crate) fn read_from(
     if !found.records.is_empty() {
         return Ok(found);
     }
-    let described = log.describe(&input.topic).map_err(interruption)?;
-    let end = described.offsets_of(input.partition).map_or(next, |offsets| offsets.end);
+    let ends = log.ends(&input.topic).map_err(interruption)?;
+    let place = usize::try_from(input.partition.0).ok();
+    let end = place.and_then(|place| ends.get(place)).copied().unwrap_or(next);
     if end <= next {
         return Ok(found);
     }

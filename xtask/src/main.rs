@@ -24,7 +24,7 @@ type Failure = Box<dyn std::error::Error>;
 const USAGE: &str = "\
 cargo xtask <command>
 
-  test [FILTER] [--no-torture]   everything: unit, integration and doc tests, the demo, peers, the short fault tier, media;
+  test [FILTER] [--no-torture]   everything: unit, integration and doc tests, the demo, peers, the short fault tiers, media;
                                  starts a Kafka broker for them, unless RIVERRUN_TEST_KAFKA names one
   services start kafka [--brokers N]
                                  a real Kafka broker, or N of them, until Ctrl-C; prints RIVERRUN_TEST_KAFKA=ADDRESS
@@ -33,6 +33,8 @@ cargo xtask <command>
                                  --index writes the index of error pages anew
   torture [ARGUMENTS]            the full fault tier; arguments go to riverrun-torture
   torture media [KIND ...]       disks that fill up, fail and decay, clocks that jump
+  torture kafka [short|full] [SCENARIO ...]
+                                 several instances on a Kafka cluster: killed, paused, coming and going
   torture sabotage [ARGUMENTS]   builds with each guarantee broken in turn; every one must turn the fault tier red
   bench [PART ...] [--quick]     the product beside bare programs; writes bench/RESULTS.md
   bench --kafka [--quick]        the product beside Kafka Streams on one broker; writes a section of bench/RESULTS.md";

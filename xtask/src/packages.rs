@@ -114,18 +114,19 @@ pub(crate) fn node(folder: &Path) -> Result<PathBuf, Failure> {
     Ok(place)
 }
 
-/// Makes a virtual environment with what `requirements` names; its interpreter.
+/// Makes a virtual environment in a folder of the target with what `requirements` names; its interpreter.
 ///
 /// # Errors
 /// A package cannot be installed.
-pub(crate) fn python(requirements: &Path) -> Result<PathBuf, Failure> {
-    let place = tree::target_dir().join("peers/python");
+pub(crate) fn python(folder: &str, requirements: &Path) -> Result<PathBuf, Failure> {
+    let place = tree::target_dir().join(folder);
     let interpreter = place.join("bin/python");
     let wanted = fs::read(requirements)?;
     let installed = place.join("installed.txt");
     if fs::read(&installed).is_ok_and(|before| before == wanted) {
         return Ok(interpreter);
     }
+    fs::create_dir_all(&place)?;
     let mut make = Command::new("python3");
     make.args(["-m", "venv", "--clear"]).arg(&place);
     process::run(make)?;

@@ -28,7 +28,7 @@ pub(crate) fn command() -> Result<Command, Failure> {
     packages::debian(&packages::NODE)?;
     packages::debian(&packages::PYTHON)?;
     let node = packages::node(&sources.join("node"))?;
-    let python = packages::python(&sources.join("python/requirements.txt"))?;
+    let python = packages::python("peers/python", &sources.join("python/requirements.txt"))?;
     let rust = tree::target_dir().join("peers/rust");
     let mut build = cargo(&["build", "--quiet", "--locked", "--manifest-path"]);
     build.arg(sources.join("rust/Cargo.toml")).arg("--target-dir").arg(&rust);

@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     if options.filter.is_none() && options.with_torture {
         total.add(part("short fault tier: kill -9 and power cuts", || torture_tier("short")));
         total.add(part("media: disks that fill up, fail and decay, clocks that jump", media));
+        total.add(part("kafka: instances killed, paused and moved about", kafka_tier));
         total.add(part("storms: idle connections, slow readers, 413 and 429", || torture_tier("storm")));
     }
     println!("\n{} passed, {} failed", total.passed, total.failed);
@@ -138,6 +139,11 @@ fn torture_tier(tier: &str) -> Result<Count, Failure> {
 fn media() -> Result<Count, Failure> {
     torture::build()?;
     counted(torture::media()?, Count::see_scenario)
+}
+
+fn kafka_tier() -> Result<Count, Failure> {
+    torture::build()?;
+    counted(torture::kafka()?, Count::see_scenario)
 }
 
 /// Runs a program and sums the closing lines it prints.

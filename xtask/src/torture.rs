@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut tester = match tier {
         "sabotage" => sabotage()?,
         "media" => media()?,
+        "kafka" => return kafka_by_hand(rest),
         tier => command(tier),
     };
     tester.args(rest);
@@ -57,6 +58,36 @@ pub(crate) fn media() -> Result<Command, Failure> {
     packages::debian(&packages::FAULTS)?;
     let mut command = command("media");
     command.arg("--command-line").arg(tree::test_program("riverrun"));
+    Ok(command)
+}
+
+/// `kafka [short|full] [SCENARIO ...]`: the full tier where nothing is said.
+fn kafka_by_hand(arguments: &[String]) -> Result<(), Failure> {
+    let (is_full, rest) = match arguments.split_first() {
+        Some((tier, rest)) if tier == "short" || tier == "full" => (tier == "full", rest),
+        _ => (true, arguments),
+    };
+    let mut tester = kafka()?;
+    if is_full {
+        tester.arg("--full");
+    }
+    tester.args(rest);
+    process::run(tester)
+}
+
+/// The tester for several instances on Kafka. It starts brokers by this very program, and looks at them with a client in Python, which
+/// is installed first.
+///
+/// # Errors
+/// Something cannot be installed.
+pub(crate) fn kafka() -> Result<Command, Failure> {
+    packages::debian(&packages::PYTHON)?;
+    let sources = tree::root().join("testing/torture");
+    let python = packages::python("torture/python", &sources.join("kafka/requirements.txt"))?;
+    let mut command = command("kafka");
+    command.arg("--command-line").arg(tree::test_program("riverrun"));
+    command.arg("--services").arg(std::env::current_exe()?);
+    command.arg("--python").arg(python).arg("--sources").arg(sources);
     Ok(command)
 }
 

@@ -160,6 +160,9 @@ impl From<io::Error> for Trouble {
 #[derive(Default)]
 struct Standing {
     member_id: String,
+    /// Whether the group has ever given this member its share. Before that, an attempt of its own to join may have been taken in
+    /// without its learning so, as when the coordinator moves meanwhile: then the other member of its name is itself.
+    is_settled: bool,
     /// While this member leads the group.
     leader: Option<Leader>,
 }
@@ -212,6 +215,11 @@ async fn overcome(
             ),
             Some(DISAGREEMENT),
         ),
+        Trouble::Fenced if !standing.is_settled => {
+            tracing::warn!(group, member = joining.member, "a member of this name is there; taking its place");
+            standing.member_id.clear();
+            return Some(RECONNECT);
+        }
         Trouble::Fenced => ("another member has this one's name".to_owned(), None),
         Trouble::Refused(code) => (format!("the group refuses this member: {}", meaning(code)), None),
     };
@@ -232,6 +240,7 @@ async fn attend(
         let joined = join(&mut wire, joining, &mut standing.member_id).await?;
         let (shares, again_after) = lead(joining, standing, &joined);
         let share = sync(&mut wire, joining, &joined, shares).await?;
+        standing.is_settled = true;
         joining.seat.owned.extend(share.tasks.iter().copied());
         let generation = Generation { number: joined.generation_id, member_id: standing.member_id.clone() };
         let word = Word::Tasks { generation: generation.clone(), tasks: share.tasks, owners: share.owners };

@@ -22,6 +22,14 @@ impl Failure {
     pub fn broken(what: impl Into<String>) -> Self {
         Self::Broken(vec![what.into()])
     }
+
+    /// What a check found; nothing is wrong when that is empty.
+    ///
+    /// # Errors
+    /// [`Failure::Broken`] with all of it.
+    pub fn unless_empty(places: Vec<String>) -> Result<(), Self> {
+        if places.is_empty() { Ok(()) } else { Err(Self::Broken(places)) }
+    }
 }
 
 impl fmt::Display for Failure {

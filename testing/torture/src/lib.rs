@@ -11,6 +11,7 @@ pub mod disk;
 pub mod event;
 pub mod failure;
 pub mod http;
+pub mod kafka;
 pub mod ledger;
 pub mod load;
 pub mod media;

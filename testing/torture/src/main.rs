@@ -1,4 +1,4 @@
-//! The command line of the fault tests: `short`, `full`, `sabotage`, `media` and `storm`.
+//! The command line of the fault tests: `short`, `full`, `sabotage`, `media`, `storm` and `kafka`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 use riverrun_torture::failure::{Failure, Interruption, OrEnvironment};
+use riverrun_torture::kafka;
 use riverrun_torture::media;
 use riverrun_torture::report::say;
 use riverrun_torture::round::{Fault, Plan};
@@ -51,6 +52,35 @@ enum Tier {
     },
     /// 10,000 idle connections, readers that do not read, and floods of bodies that are too large or too many
     Storm(Run),
+    /// Several instances on a Kafka cluster: killed, paused, coming and going
+    Kafka {
+        #[command(flatten)]
+        run: Run,
+        #[command(flatten)]
+        needs: Needs,
+        /// 200 kills instead of 40, and more of everything
+        #[arg(long)]
+        full: bool,
+        /// Only these scenarios
+        scenarios: Vec<String>,
+    },
+}
+
+/// What the scenarios on Kafka need besides the service.
+#[derive(Args)]
+struct Needs {
+    /// The command line `riverrun`; without it the one beside this program
+    #[arg(long)]
+    command_line: Option<PathBuf>,
+    /// The program that starts brokers by `services start kafka`; without it `xtask` beside this program
+    #[arg(long)]
+    services: Option<PathBuf>,
+    /// A Python interpreter that has the packages of `kafka/requirements.txt`
+    #[arg(long)]
+    python: PathBuf,
+    /// The folder `testing/torture`
+    #[arg(long)]
+    sources: PathBuf,
 }
 
 #[derive(Args)]
@@ -116,6 +146,9 @@ fn run(tier: Tier, interruption: &Interruption) -> Result<bool, Failure> {
             let Plan { program, directory, .. } = plan(&run)?;
             storm::run(&program, &directory, interruption)
         }
+        Tier::Kafka { run, needs, full, scenarios } => {
+            kafka::run(&kafka_plan(plan(&run)?, needs, full)?, &scenarios, interruption)
+        }
     }
 }
 
@@ -134,6 +167,25 @@ fn run_faults(
         }
     }
     Ok(is_good)
+}
+
+fn kafka_plan(plan: Plan, needs: Needs, is_full: bool) -> Result<kafka::Plan, Failure> {
+    let program = |given: Option<PathBuf>, name: &str| {
+        let program = given.map_or_else(|| beside_this_program(name), Ok)?;
+        std::path::absolute(&program).or_environment(&format!("cannot find {name}"))
+    };
+    Ok(kafka::Plan {
+        command_line: program(needs.command_line, "riverrun")?,
+        service: plan.program,
+        services: program(needs.services, "xtask")?,
+        // Not made canonical: a virtual environment's interpreter is a link, and where it lies is what makes it one.
+        python: std::path::absolute(&needs.python).or_environment("cannot find the interpreter")?,
+        sources: std::path::absolute(&needs.sources).or_environment("cannot find the sources")?,
+        directory: plan.directory,
+        keep: plan.keep,
+        seed: plan.seed,
+        is_full,
+    })
 }
 
 /// The plan all scenarios of a run start from; prints its seed.

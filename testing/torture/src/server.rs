@@ -131,6 +131,14 @@ impl Server {
         Ok(())
     }
 
+    /// Lets the threads go on that [`Self::freeze`] stopped.
+    ///
+    /// # Errors
+    /// [`Failure::Environment`] when the signal cannot be sent.
+    pub fn wake(&self) -> Result<(), Failure> {
+        self.signal(Signal::CONT)
+    }
+
     /// SIGTERM: the server has to finish its work in hand and end with success.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ use cluster::{Cluster, Launch};
 
 use jars::Jars;
 use settings::Ports;
+pub(crate) use settings::Proxied;
 
 /// Where tests look for brokers: `HOST:PORT[,HOST:PORT...]`.
 pub(crate) const VARIABLE: &str = "RIVERRUN_TEST_KAFKA";
@@ -79,6 +80,7 @@ impl fmt::Display for BrokerCount {
 /// It must not outlive the thread that started it: the kernel takes the end of that thread for the end of this process.
 pub(crate) struct Broker {
     id: u64,
+    purpose: Purpose,
     address: String,
     secure_address: String,
 }
@@ -89,13 +91,43 @@ impl Broker {
     /// # Errors
     /// Something cannot be installed, or a broker does not come up; the message quotes its log.
     pub(crate) fn start(count: BrokerCount, purpose: Purpose) -> Result<Self, Failure> {
+        Self::start_behind(count, purpose, None)
+    }
+
+    /// As [`Self::start`], with one more listener for a proxy, if there is any.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(crate) fn start_behind(
+        count: BrokerCount,
+        purpose: Purpose,
+        proxied: Option<Proxied>,
+    ) -> Result<Self, Failure> {
         let launch = Launch { java: java::find_or_install()?, jars: Jars::find_or_copy()?, purpose };
         end_with_signals()?;
-        match Self::try_start(&launch, count) {
+        match Self::try_start(&launch, count, proxied) {
             // Between choosing a port and listening on it another program may take it. Once is bad luck.
-            Err(failure) if failure.to_string().contains("Address already in use") => Self::try_start(&launch, count),
+            Err(failure) if failure.to_string().contains("Address already in use") => {
+                Self::try_start(&launch, count, proxied)
+            }
             outcome => outcome,
         }
+    }
+
+    /// Ends one broker, counted from 1, starts it again, and waits until it knows all the others.
+    ///
+    /// # Errors
+    /// There is none of this number, or it does not come up; the message quotes its log.
+    pub(crate) fn restart(&self, number: usize) -> Result<(), Failure> {
+        let launch = Launch { java: java::find_or_install()?, jars: Jars::find_or_copy()?, purpose: self.purpose };
+        let sockets = self.address.split(',').map(str::parse).collect::<Result<Vec<SocketAddr>, _>>()?;
+        let index = number.checked_sub(1);
+        let own = *index.and_then(|index| sockets.get(index)).ok_or_else(|| format!("there is no broker {number}"))?;
+        self.cluster(|cluster| cluster.restart(&launch, number))?;
+        self.wait(Instant::now(), |cluster| {
+            cluster.check_running()?;
+            Ok(probe::brokers_known(own).is_ok_and(|known| known == sockets.len()))
+        })
     }
 
     /// The broker for a run of the tests; none when the environment names one.
@@ -131,15 +163,15 @@ impl Broker {
         self.cluster(Cluster::check_running)
     }
 
-    fn try_start(launch: &Launch, count: BrokerCount) -> Result<Self, Failure> {
+    fn try_start(launch: &Launch, count: BrokerCount, proxied: Option<Proxied>) -> Result<Self, Failure> {
         eprintln!("kafka: starting {count} of version {}", launch.jars.version);
         let ports = Ports::choose(count)?;
         let addresses: Vec<String> = ports.iter().map(|ports| ports.address()).collect();
         let secure: Vec<String> = ports.iter().map(|ports| ports.secure_address()).collect();
-        let cluster = Cluster::make(launch, &ports)?;
+        let cluster = Cluster::make(launch, &ports, proxied)?;
         let secure_address = cluster.secure_address(&secure.join(","));
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let broker = Self { id, address: addresses.join(","), secure_address };
+        let broker = Self { id, purpose: launch.purpose, address: addresses.join(","), secure_address };
         running().insert(broker.id, cluster);
 
         let begun = Instant::now();

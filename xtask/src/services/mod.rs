@@ -6,14 +6,16 @@ pub(crate) mod java;
 pub(crate) mod kafka;
 mod scratch;
 
-use std::io;
+use std::io::{self, BufRead};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::Failure;
-use kafka::{Broker, BrokerCount, Purpose};
+use kafka::{Broker, BrokerCount, Proxied, Purpose};
 
-const USAGE: &str = "usage: cargo xtask services start kafka [--brokers N]";
+const USAGE: &str = "usage: cargo xtask services start kafka [--brokers N] [--proxy LISTEN:ADVERTISED]";
+/// What standard input may say to restart a broker: `restart 2`.
+const RESTART: &str = "restart ";
 /// How soon it is noticed that a broker has ended by itself.
 const CHECK_EVERY: Duration = Duration::from_millis(500);
 
@@ -24,32 +26,46 @@ const CHECK_EVERY: Duration = Duration::from_millis(500);
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["start", "kafka"] => stay(BrokerCount::ONE),
-        ["start", "kafka", "--brokers", count] => stay(count.parse()?),
+        ["start", "kafka"] => stay(BrokerCount::ONE, None),
+        ["start", "kafka", "--brokers", count] => stay(count.parse()?, None),
+        ["start", "kafka", "--brokers", "1", "--proxy", ports] => stay(BrokerCount::ONE, Some(ports.parse()?)),
         _ => Err(USAGE.into()),
     }
 }
 
-fn stay(count: BrokerCount) -> Result<(), Failure> {
-    let broker = Broker::start(count, Purpose::Tests)?;
+fn stay(count: BrokerCount, proxied: Option<Proxied>) -> Result<(), Failure> {
+    let broker = Broker::start_behind(count, Purpose::Tests, proxied)?;
     println!("{}={}", kafka::VARIABLE, broker.address());
     println!("{}={}", kafka::SECURE_VARIABLE, broker.secure_address());
     eprintln!("kafka: Ctrl-C, SIGTERM or the end of standard input stops it");
-    let input = end_of_input();
-    while let Err(RecvTimeoutError::Timeout) = input.recv_timeout(CHECK_EVERY) {
-        broker.check_running()?;
+    let input = lines_of_input();
+    loop {
+        match input.recv_timeout(CHECK_EVERY) {
+            Ok(line) => {
+                if let Some(number) = line.strip_prefix(RESTART) {
+                    let number = number.trim().parse()?;
+                    broker.restart(number)?;
+                    println!("restarted {number}");
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => broker.check_running()?,
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
     }
     eprintln!("kafka: stopping");
     Ok(())
 }
 
 /// Hangs up when standard input ends, which is how a script or an editor that is gone shows it.
-fn end_of_input() -> Receiver<()> {
+fn lines_of_input() -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         // An input that cannot be read has ended, too.
-        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        drop(sender);
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
     });
     receiver
 }

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::jars::Jars;
 use super::secure::{Certificate, scram};
-use super::settings::{Ports, settings};
+use super::settings::{Ports, Proxied, settings};
 use crate::services::scratch::Scratch;
 use crate::{Failure, tree};
 
@@ -68,7 +68,7 @@ struct Node {
 
 impl Cluster {
     /// Writes the settings, and makes the certificate. No broker runs yet.
-    pub(super) fn make(launch: &Launch, ports: &[Ports]) -> Result<Self, Failure> {
+    pub(super) fn make(launch: &Launch, ports: &[Ports], proxied: Option<Proxied>) -> Result<Self, Failure> {
         let common = tree::root().join(COMMON_SETTINGS);
         let common = fs::read_to_string(common).map_err(|error| format!("cannot read {COMMON_SETTINGS}: {error}"))?;
         let scratch = Scratch::make()?;
@@ -79,7 +79,11 @@ impl Cluster {
             let data = folder.join("data");
             fs::create_dir_all(&data)?;
             let path = folder.join("server.properties");
-            fs::write(&path, settings(&common, ports, number, *own, &data) + &certificate.settings())?;
+            let mut text = settings(&common, ports, number, *own, &data) + &certificate.settings();
+            if let Some(proxied) = proxied {
+                text = proxied.add_to(&text);
+            }
+            fs::write(&path, text)?;
             nodes.push(Node { number, settings: path, process: None });
         }
         Ok(Self { nodes, certificate, _scratch: scratch })
@@ -117,6 +121,14 @@ impl Cluster {
         self.nodes.iter_mut().try_for_each(|node| node.spawn(launch, &["kafka.Kafka"]))
     }
 
+    /// Ends one broker in good order and starts it again, without waiting for it.
+    pub(super) fn restart(&mut self, launch: &Launch, number: usize) -> Result<(), Failure> {
+        let node = self.nodes.iter_mut().find(|node| node.number == number);
+        let node = node.ok_or_else(|| format!("there is no broker {number}"))?;
+        end(node.process.as_mut().into_iter().collect());
+        node.spawn(launch, &["kafka.Kafka"])
+    }
+
     /// Goes on only if all processes run.
     ///
     /// # Errors
@@ -144,22 +156,26 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let mut running: Vec<&mut Child> = self.nodes.iter_mut().filter_map(|node| node.process.as_mut()).collect();
-        running.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-        for child in &running {
-            // It fails only when the process is gone already.
-            let _ = kill_process(Pid::from_child(child), Signal::TERM);
-        }
-        let end = Instant::now() + STOP_MAX;
-        while !running.is_empty() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(20));
-            running.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-        }
-        for child in running {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        end(self.nodes.iter_mut().filter_map(|node| node.process.as_mut()).collect());
         // The directory goes after this, as the fields are dropped.
+    }
+}
+
+/// Ends processes together, in good order where they do not take too long for it.
+fn end(mut running: Vec<&mut Child>) {
+    running.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    for child in &running {
+        // It fails only when the process is gone already.
+        let _ = kill_process(Pid::from_child(child), Signal::TERM);
+    }
+    let end = Instant::now() + STOP_MAX;
+    while !running.is_empty() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+        running.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    }
+    for child in running {
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 

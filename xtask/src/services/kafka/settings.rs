@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
+use std::str::FromStr;
 
 use super::BrokerCount;
 use crate::Failure;
@@ -48,6 +49,40 @@ impl Ports {
     /// What clients with TLS and a user connect to.
     pub(super) fn secure_address(self) -> String {
         format!("127.0.0.1:{}", self.secure)
+    }
+}
+
+/// One more listener of a broker, whose address is said to be that of a proxy in front of it: `LISTEN:ADVERTISED`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Proxied {
+    /// Where the broker listens.
+    listen: u16,
+    /// Where the proxy does.
+    advertised: u16,
+}
+
+impl FromStr for Proxied {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ports = text.split_once(':').and_then(|(listen, advertised)| {
+            Some(Self { listen: listen.parse().ok()?, advertised: advertised.parse().ok()? })
+        });
+        ports.ok_or_else(|| format!("--proxy {text}: expected two ports, LISTEN:ADVERTISED"))
+    }
+}
+
+impl Proxied {
+    /// The settings of a broker with this listener among its own.
+    pub(super) fn add_to(self, settings: &str) -> String {
+        let Self { listen, advertised } = self;
+        let line = |line: &str| match line.split_once('=') {
+            Some(("listeners", _)) => format!("{line},PROXIED://127.0.0.1:{listen}\n"),
+            Some(("advertised.listeners", _)) => format!("{line},PROXIED://127.0.0.1:{advertised}\n"),
+            Some(("listener.security.protocol.map", _)) => format!("{line},PROXIED:PLAINTEXT\n"),
+            _ => format!("{line}\n"),
+        };
+        settings.lines().map(line).collect()
     }
 }
 
@@ -133,6 +168,20 @@ mod tests {
                 "min.insync.replicas=2",
             ],
         );
+    }
+
+    #[test]
+    fn a_proxy_has_a_listener_of_its_own() {
+        let settings = "listeners=A://1\nadvertised.listeners=A://1\nlistener.security.protocol.map=A:B\nx=y\n";
+        let proxied: Proxied = "7:8".parse().unwrap();
+        assert_eq!(
+            proxied.add_to(settings),
+            "listeners=A://1,PROXIED://127.0.0.1:7\nadvertised.listeners=A://1,PROXIED://127.0.0.1:8\n\
+             listener.security.protocol.map=A:B,PROXIED:PLAINTEXT\nx=y\n"
+        );
+        for wrong in ["", "7", "7:x", "7:8:9"] {
+            assert!(wrong.parse::<Proxied>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

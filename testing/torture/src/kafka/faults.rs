@@ -1,0 +1,92 @@
+//! What happens to the instances while orders come in: kill -9 again and again, and a pause that outlives the session.
+
+use std::time::Duration;
+
+use super::Site;
+use super::fold::{self, ORDERS, SUMS};
+use super::instances::{Instances, Program};
+use super::load::Load;
+use crate::failure::Failure;
+use crate::random::Random;
+use crate::report::say;
+
+/// How long the app may take to work off everything: the last tasks that moved wait for a session of 6 s and a transaction of 20 s.
+const CATCH_UP: Duration = Duration::from_secs(90);
+/// Longer than a session and the heartbeat before it: the group goes on without the instance.
+const OUTLIVED: Duration = Duration::from_secs(8);
+/// How many of the kills are followed by an absence that the group notices.
+const ABSENT_EVERY: u32 = 20;
+
+/// kill -9 of one of two instances after the other, at any moment; most return at once, some after their session.
+pub(super) fn kills(site: &Site<'_>, passed: &mut u32) -> Result<(), Failure> {
+    let kills = if site.plan.is_full { 200 } else { 40 };
+    let mut random = Random::part(site.plan.seed, 0);
+    on_a_fold(site, &["a", "b"], |instances| {
+        for kill in 1..=kills {
+            instances.pass(Duration::from_millis(random.between(300, 2_000)))?;
+            let number = usize::try_from(random.between(0, 2)).unwrap_or_default();
+            instances.kill(number)?;
+            if kill % ABSENT_EVERY == 0 {
+                instances.pass(OUTLIVED)?;
+            }
+            instances.start(number)?;
+        }
+        Ok(kills)
+    })
+    .map(|kills| *passed += kills)
+}
+
+/// An instance is stopped where it is, its session ends, the other goes on with its tasks, and then it wakes.
+pub(super) fn pauses(site: &Site<'_>, passed: &mut u32) -> Result<(), Failure> {
+    let pauses = if site.plan.is_full { 10 } else { 2 };
+    on_a_fold(site, &["a", "b"], |instances| {
+        for pause in 0..pauses {
+            instances.pass(Duration::from_secs(2))?;
+            let number = pause as usize % 2;
+            instances.freeze(number)?;
+            instances.pass(OUTLIVED)?;
+            instances.wake(number)?;
+        }
+        instances.pass(Duration::from_secs(2))?;
+        Ok(pauses)
+    })
+    .map(|pauses| *passed += pauses)
+}
+
+/// Runs the fold on these instances, lets `disturb` happen to them under load, and checks everything afterwards.
+///
+/// # Errors
+/// [`Failure::Broken`] with every place that is wrong.
+pub(super) fn on_a_fold<T>(
+    site: &Site<'_>,
+    names: &[&str],
+    disturb: impl FnOnce(&mut Instances) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let program = Program::CommandLine(site.plan.command_line.clone());
+    let app = |name: &str, data_directory: &std::path::Path| fold::app_file(site, name, data_directory, "");
+    let mut instances = Instances::prepare(&program, &site.plan.directory, names, app, &site.interruption)?;
+    let outcome = under_load(site, &mut instances, disturb);
+    site.judge(&instances, outcome)
+}
+
+/// As [`on_a_fold`], on instances that were prepared.
+///
+/// # Errors
+/// [`Failure::Broken`] with every place that is wrong.
+pub(super) fn under_load<T>(
+    site: &Site<'_>,
+    instances: &mut Instances,
+    disturb: impl FnOnce(&mut Instances) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    instances.start_all()?;
+    let load = Load::start(site.plan.seed, &instances.addresses());
+    let told = disturb(instances)?;
+    instances.wait_ready()?;
+    let sends = load.end();
+    site.outside.wait_idle(&site.prefix, &site.topic(ORDERS), CATCH_UP)?;
+    let (orders, sums) = (site.outside.read(&site.topic(ORDERS))?, site.outside.read(&site.topic(SUMS))?);
+    fold::check(&sends, &orders, &sums)?;
+    say(format!("  {} orders sent, {} stored, {} sums", sends.len(), orders.len(), sums.len()));
+    instances.end_all()?;
+    Ok(told)
+}

@@ -28,7 +28,7 @@ pub(super) fn run(site: &Site<'_>, passed: &mut u32) -> Result<(), Failure> {
 }
 
 fn under(site: &Site<'_>, assignor: &str) -> Result<u32, Failure> {
-    let moves = if site.plan.is_full { 40 } else { 4 };
+    let moves = if site.plan.is_full { 40 } else { 2 };
     let program = Program::Service(site.plan.service.clone());
     let more = format!(", assignor: {assignor}");
     let app = |name: &str, data_directory: &Path| fold::app_file(site, name, data_directory, &more);

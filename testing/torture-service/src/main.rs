@@ -1,8 +1,10 @@
-//! The service that the fault tests torture: an app file, a transformer, `count`, and a function to look up with, `shard`. Usage: `torture-service APP_FILE`.
+//! The service that the fault tests torture: an app file, a transformer, `count`, a function to look up with, `shard`, and an assignor,
+//! `panics`. Usage: `torture-service APP_FILE`.
 //!
 //! It serves until SIGTERM or SIGINT, then ends in good order. It knows nothing of the tests.
 
 mod count;
+mod panics;
 mod shard;
 
 use std::process::ExitCode;
@@ -12,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::count::Count;
+use crate::panics::Panics;
 
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "why it ended is for whoever started it")]
@@ -29,7 +32,8 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), Error> {
     let app_file = std::env::args().nth(1).ok_or("usage: torture-service APP_FILE")?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let server = App::load(app_file)?.transform("count", Count).lookup("shard", shard::of).start().await?;
+    let app = App::load(app_file)?.transform("count", Count).lookup("shard", shard::of).assignor("panics", Panics);
+    let server = app.start().await?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

@@ -13,7 +13,7 @@ use crate::failure::{Failure, Interruption, OrEnvironment};
 
 pub(super) const NAME: &str = "held answers";
 /// Longer than a request of the product may take, 10 s.
-const HOLD: Duration = Duration::from_secs(12);
+const HOLD: Duration = Duration::from_secs(11);
 /// How long the load may take until there is such a request.
 const COMES_WITHIN: Duration = Duration::from_secs(30);
 const HELD: [Held; 3] = [Held::EndTxn, Held::TxnOffsetCommit, Held::Produce];

@@ -38,7 +38,7 @@ pub(super) fn kills(site: &Site<'_>, passed: &mut u32) -> Result<(), Failure> {
 
 /// An instance is stopped where it is, its session ends, the other goes on with its tasks, and then it wakes.
 pub(super) fn pauses(site: &Site<'_>, passed: &mut u32) -> Result<(), Failure> {
-    let pauses = if site.plan.is_full { 10 } else { 2 };
+    let pauses = if site.plan.is_full { 10 } else { 1 };
     on_a_fold(site, &["a", "b"], |instances| {
         for pause in 0..pauses {
             instances.pass(Duration::from_secs(2))?;

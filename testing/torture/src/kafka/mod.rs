@@ -11,6 +11,7 @@ mod flights;
 mod fold;
 mod instances;
 mod load;
+mod moves;
 mod outside;
 mod proxy;
 
@@ -86,8 +87,8 @@ fn kafka_settings(site: &Site<'_>, instance: &str, more: &str) -> String {
 type Scenario = fn(&Site<'_>, &mut u32) -> Result<(), Failure>;
 
 /// The scenarios that need one undisturbed broker, by the names of their lines.
-const ON_ONE_BROKER: [(&str, Scenario); 3] =
-    [("flights", flights::run), ("kills", faults::kills), ("pauses", faults::pauses)];
+const ON_ONE_BROKER: [(&str, Scenario); 4] =
+    [("flights", flights::run), ("kills", faults::kills), ("pauses", faults::pauses), ("moves", moves::run)];
 
 /// Starts brokers of its own.
 type OnOwnBrokers = fn(&Plan, &Interruption) -> Result<bool, Failure>;

@@ -65,8 +65,6 @@ pub struct Kafka {
     pub labels: BTreeMap<String, InstanceLabel>,
     /// Which instance gets which partitions.
     pub assignor: AssignorSetting,
-    /// How many other instances keep a copy of each task's state.
-    pub standbys: u8,
     /// The connection is encrypted.
     pub tls: Option<Tls>,
     /// Who connects.
@@ -82,7 +80,6 @@ impl Default for Kafka {
             session: Duration::from_secs(10),
             labels: BTreeMap::new(),
             assignor: AssignorSetting::default(),
-            standbys: 0,
             tls: None,
             sasl: None,
         }

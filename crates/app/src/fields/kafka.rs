@@ -7,8 +7,6 @@ use crate::takes::Takes;
 
 /// More copies of a partition than any cluster has brokers for.
 pub(crate) const REPLICATION_MAX: u64 = 100;
-/// Each standby is one more copy of all state.
-pub(crate) const STANDBYS_MAX: u64 = 8;
 
 pub(crate) static KAFKA: Section = Section {
     path: "kafka",
@@ -55,13 +53,6 @@ pub(crate) static KAFKA: Section = Section {
             "`round_robin`",
             "Which instance gets which partitions; the same for all instances.",
             "assignor: { score: '-member.tasks' }",
-        ),
-        field(
-            "standbys",
-            Takes::Number(0, STANDBYS_MAX),
-            "`0`",
-            "How many other instances keep a copy of each task's state, so that they can take over at once.",
-            "standbys: 1",
         ),
         field(
             "tls",

@@ -8,7 +8,7 @@ use super::unit;
 use super::value::quote;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::fields::{self, REPLICATION_MAX, STANDBYS_MAX};
+use crate::fields::{self, REPLICATION_MAX};
 use crate::settings::{Kafka, LogSetting, Sasl, SaslMechanism, Tls};
 use crate::source::Span;
 use crate::yaml::Node;
@@ -61,9 +61,6 @@ impl Reader<'_> {
         }
         kafka.labels = fields.get("labels").map(|node| self.labels(node)).unwrap_or_default();
         kafka.assignor = fields.entry("assignor").and_then(|entry| self.assignor(entry)).unwrap_or_default();
-        if let Some(standbys) = fields.get("standbys").and_then(|node| self.number(node, 0, STANDBYS_MAX)) {
-            kafka.standbys = u8::try_from(standbys).unwrap_or(u8::MAX);
-        }
         kafka.tls = fields.entry("tls").map(|entry| self.tls(&entry.node, entry.name_span));
         kafka.sasl = fields.entry("sasl").and_then(|entry| self.sasl(&entry.node, entry.name_span));
         kafka

@@ -75,7 +75,7 @@ fn kafka_by_hand(arguments: &[String]) -> Result<(), Failure> {
     process::run(tester)
 }
 
-/// The tester for several instances on Kafka. It starts brokers by this very program, and looks at them with a client in Python, which
+/// The tester for several instances on Kafka. It starts brokers by this program, and looks at them with a client in Python, which
 /// is installed first.
 ///
 /// # Errors
@@ -86,7 +86,8 @@ pub(crate) fn kafka() -> Result<Command, Failure> {
     let python = packages::python("torture/python", &sources.join("kafka/requirements.txt"))?;
     let mut command = command("kafka");
     command.arg("--command-line").arg(tree::test_program("riverrun"));
-    command.arg("--services").arg(std::env::current_exe()?);
+    // Not the file of this process: a build of the workspace may have put a new one in its place.
+    command.arg("--services").arg(tree::test_program("xtask"));
     command.arg("--python").arg(python).arg("--sources").arg(sources);
     Ok(command)
 }

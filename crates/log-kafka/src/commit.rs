@@ -10,7 +10,7 @@ use krafka::KrafkaError;
 use krafka::consumer::ConsumerGroupMetadata;
 use krafka::error::ErrorCode;
 use krafka::producer::{TopicPartitionOffset, TransactionState, TransactionalProducer};
-use riverrun_event::{Offset, Time, TopicName, TopicPartition};
+use riverrun_event::{Offset, Time, TopicPartition};
 use riverrun_log::{Commit, CommitError, Committed, Epoch, GroupName, NewRecord, TaskCommit, TaskId};
 
 use crate::binding::encode;
@@ -44,14 +44,12 @@ pub(crate) struct Committing {
     group: GroupName,
     /// The static name of the member.
     member: String,
-    /// Partitions of topics; a count never changes.
-    counts: HashMap<TopicName, u32>,
     number: u64,
 }
 
 impl Committing {
     pub(crate) fn new(group: GroupName, member: String, owned: Arc<Mutex<Owned>>) -> Self {
-        Self { producer: None, owned, group, member, counts: HashMap::new(), number: 0 }
+        Self { producer: None, owned, group, member, number: 0 }
     }
 
     /// Commits nothing from now on.
@@ -68,7 +66,7 @@ impl Committing {
     pub(crate) async fn commit(&mut self, shared: &Shared, commit: Commit) -> Result<Committed, CommitError> {
         let cluster = &*shared.cluster;
         let (tasks, generation) = self.check(&commit)?;
-        self.check_topics(cluster, &commit).await?;
+        check_topics(cluster, &commit).await?;
         let Some(first) = commit.tasks.first().map(|task| task.task) else { return Ok(self.committed()) };
         let Some(producer) = self.producer.take() else { return Err(CommitError::Fenced { task: first }) };
         let written = match producer.begin() {
@@ -114,19 +112,6 @@ impl Committing {
         }
         let nobody = Generation { number: -1, member_id: String::new() };
         Ok((tasks, owned.generation.clone().unwrap_or(nobody)))
-    }
-
-    async fn check_topics(&mut self, cluster: &Cluster, commit: &Commit) -> Result<(), CommitError> {
-        for NewRecord { topic, partition, .. } in commit.tasks.iter().flat_map(|task| &task.records) {
-            if !self.counts.contains_key(topic) {
-                let found = cluster.counts(std::iter::once(topic)).await;
-                self.counts.extend(found.map_err(|error| CommitError::Uncertain(error.to_string()))?);
-            }
-            if self.counts.get(topic).is_none_or(|count| partition.0 >= *count) {
-                return Err(CommitError::UnknownTopic { topic: topic.clone(), partition: *partition });
-            }
-        }
-        Ok(())
     }
 
     /// Writes everything into the open transaction; gives the changes of each task, and where the last outputs are.
@@ -178,6 +163,14 @@ impl Committing {
             last.push((partition, Offset(u64::try_from(handle.await?.offset).unwrap_or_default())));
         }
         Ok((written, newest(last)))
+    }
+}
+
+async fn check_topics(cluster: &Cluster, commit: &Commit) -> Result<(), CommitError> {
+    let misplaced = cluster.misplaced(commit.tasks.iter().flat_map(|task| &task.records)).await;
+    match misplaced.map_err(|error| CommitError::Uncertain(error.to_string()))? {
+        Some((topic, partition)) => Err(CommitError::UnknownTopic { topic, partition }),
+        None => Ok(()),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use krafka::producer::{TransactionState, TransactionalProducer};
 use krafka::{Compression, KrafkaError};
-use riverrun_event::{Offset, TopicName, TopicPartition};
+use riverrun_event::{Offset, TopicPartition};
 use riverrun_log::{AppendBatch, AppendError, Logged, NewRecord};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -38,7 +38,7 @@ impl Door {
     pub(crate) fn open(cluster: &Arc<Cluster>, moved: watch::Sender<u64>) -> Self {
         let (sender, waiting) = mpsc::channel(WAITING_MAX);
         // The task must not keep the runtime alive that it runs on.
-        let writer = Writer { cluster: Arc::downgrade(cluster), moved, producer: None, counts: HashMap::new() };
+        let writer = Writer { cluster: Arc::downgrade(cluster), moved, producer: None };
         cluster.spawn(writer.run(waiting));
         Self { waiting: sender }
     }
@@ -61,8 +61,6 @@ struct Writer {
     cluster: std::sync::Weak<Cluster>,
     moved: watch::Sender<u64>,
     producer: Option<TransactionalProducer>,
-    /// Partitions of topics; a count never changes.
-    counts: HashMap<TopicName, u32>,
 }
 
 impl Writer {
@@ -85,7 +83,7 @@ impl Writer {
     async fn answer(&mut self, cluster: &Cluster, together: Vec<Waiting>) {
         let mut accepted = Vec::with_capacity(together.len());
         for waiting in together {
-            match self.check(cluster, &waiting.batch).await {
+            match check(cluster, &waiting.batch).await {
                 Ok(()) => accepted.push(waiting),
                 // Whoever asked is gone.
                 Err(refused) => drop(waiting.answer.send(Err(refused))),
@@ -107,20 +105,6 @@ impl Writer {
                 answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
             }
         }
-    }
-
-    /// Refuses a batch with a record for a place that does not exist.
-    async fn check(&mut self, cluster: &Cluster, batch: &AppendBatch) -> Result<(), AppendError> {
-        for NewRecord { topic, partition, .. } in &batch.records {
-            if !self.counts.contains_key(topic) {
-                let found = cluster.counts(std::iter::once(topic)).await;
-                self.counts.extend(found.map_err(|error| not_stored(&error))?);
-            }
-            if self.counts.get(topic).is_none_or(|count| partition.0 >= *count) {
-                return Err(AppendError::UnknownTopic { topic: topic.clone(), partition: *partition });
-            }
-        }
-        Ok(())
     }
 
     async fn store(&mut self, cluster: &Cluster, batches: Vec<AppendBatch>) -> Result<Vec<Vec<Logged>>, AppendError> {
@@ -150,6 +134,14 @@ impl Writer {
             logged.iter().flatten().map(|logged| (logged.position().topic_partition(), logged.position().offset));
         cluster.settle(&newest(written)).await;
         Ok(logged)
+    }
+}
+
+/// Refuses a batch with a record for a place that does not exist.
+async fn check(cluster: &Cluster, batch: &AppendBatch) -> Result<(), AppendError> {
+    match cluster.misplaced(batch.records.iter()).await.map_err(|error| not_stored(&error))? {
+        Some((topic, partition)) => Err(AppendError::UnknownTopic { topic, partition }),
+        None => Ok(()),
     }
 }
 

@@ -12,7 +12,7 @@ use krafka::admin::{
 };
 use krafka::error::ErrorCode;
 use riverrun_event::{Offset, Partition, Time, TopicName, TopicPartition};
-use riverrun_log::{Compaction, EnsureError, GroupName, ReadError, Retention, TopicDescription, TopicSpec};
+use riverrun_log::{Compaction, EnsureError, GroupName, NewRecord, ReadError, Retention, TopicDescription, TopicSpec};
 
 use crate::cluster::Cluster;
 
@@ -138,6 +138,31 @@ impl Cluster {
         Ok(counts)
     }
 
+    /// How many partitions a topic has, if it exists. A count never changes, so the cluster is asked once.
+    pub(crate) async fn partitions(&self, topic: &TopicName) -> krafka::Result<Option<u32>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(topic).copied();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let found = self.counts(std::iter::once(topic)).await?;
+        let count = found.get(topic).copied();
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+        Ok(count)
+    }
+
+    /// The place of the first record that lies in no partition there is.
+    pub(crate) async fn misplaced(
+        &self,
+        records: impl Iterator<Item = &NewRecord>,
+    ) -> krafka::Result<Option<(TopicName, Partition)>> {
+        for NewRecord { topic, partition, .. } in records {
+            if self.partitions(topic).await?.is_none_or(|count| partition.0 >= count) {
+                return Ok(Some((topic.clone(), *partition)));
+            }
+        }
+        Ok(None)
+    }
+
     async fn retention(&self, topic: &TopicName) -> krafka::Result<Retention> {
         let resource = ConfigResource::topic(self.topic(topic));
         let names = [AGE, BYTES, POLICY, AFTER, DELETIONS].map(str::to_owned).to_vec();
@@ -177,16 +202,8 @@ impl Cluster {
 
     /// The ends of what is committed in all partitions of a topic.
     pub(crate) async fn ends(&self, topic: &TopicName) -> Result<Vec<Offset>, ReadError> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(topic).copied();
-        let count = match known {
-            Some(count) => count,
-            None => {
-                let counts = self.counts(std::iter::once(topic)).await.map_err(failed_read)?;
-                let count = *counts.get(topic).ok_or_else(|| ReadError::UnknownTopic(topic.clone()))?;
-                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.clone(), count);
-                count
-            }
-        };
+        let count = self.partitions(topic).await.map_err(failed_read)?;
+        let count = count.ok_or_else(|| ReadError::UnknownTopic(topic.clone()))?;
         let all = (0..count).map(|number| TopicPartition::new(topic.clone(), Partition(number)));
         self.offsets(&all.collect::<Vec<_>>(), OffsetSpec::Latest).await
     }
@@ -261,10 +278,9 @@ impl Cluster {
 
     /// Refuses a partition that does not exist.
     pub(crate) async fn check(&self, partition: &TopicPartition) -> Result<(), ReadError> {
-        let counts = self.counts(std::iter::once(&partition.topic)).await.map_err(failed_read)?;
-        match counts.get(&partition.topic) {
+        match self.partitions(&partition.topic).await.map_err(failed_read)? {
             None => Err(ReadError::UnknownTopic(partition.topic.clone())),
-            Some(count) if partition.partition.0 >= *count => Err(ReadError::UnknownPartition(partition.clone())),
+            Some(count) if partition.partition.0 >= count => Err(ReadError::UnknownPartition(partition.clone())),
             Some(_) => Ok(()),
         }
     }

@@ -112,10 +112,12 @@ impl Runtime {
         let declared = declared.unwrap_or_default();
         let elsewhere = declared.iter().filter(|task| !done.contains_key(&task.task));
         let elsewhere: Vec<TopicPartition> = elsewhere.flat_map(|task| task.inputs.clone()).collect();
-        let committed = match self.log.committed(&name.group(&self.topology.app), &elsewhere) {
-            Some(committed) if !elsewhere.is_empty() => committed?,
-            _ => BTreeMap::new(),
+        let committed = match elsewhere.as_slice() {
+            // Usual, and asked often: it must not cost a question to the log.
+            [] => None,
+            inputs => self.log.committed(&name.group(&self.topology.app), inputs),
         };
+        let committed = committed.transpose()?.unwrap_or_default();
         let tasks = declared.into_iter().map(|task| {
             let done = done.get(&task.task);
             self.task_status(task, done, &committed)

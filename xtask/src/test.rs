@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut total = Count::default();
     total.add(part("unit, integration and doc tests", || cargo_tests(options.filter.as_deref())));
     if options.filter.is_none() {
+        total.add(part("manifests: the example on Kubernetes", manifests));
         total.add(part("peers: clients of other languages and foreign test suites", with_peers));
     }
     if options.filter.is_none() && options.with_torture {
@@ -112,6 +113,12 @@ fn part(name: &str, run: impl FnOnce() -> Result<Count, Failure>) -> Count {
     });
     println!("== {} passed, {} failed in {:.0} s: {name}", count.passed, count.failed, begun.elapsed().as_secs_f64());
     count
+}
+
+fn manifests() -> Result<Count, Failure> {
+    torture::build()?;
+    crate::manifests::check()?;
+    Ok(Count { passed: 1, failed: 0 })
 }
 
 fn cargo_tests(filter: Option<&str>) -> Result<Count, Failure> {

@@ -89,6 +89,9 @@ pub(crate) fn kafka() -> Result<Command, Failure> {
     // Not the file of this process: a build of the workspace may have put a new one in its place.
     command.arg("--services").arg(tree::test_program("xtask"));
     command.arg("--python").arg(python).arg("--sources").arg(sources);
+    let kept = tree::target_dir().join("torture/kept");
+    std::fs::create_dir_all(&kept)?;
+    command.arg("--keep").arg(kept);
     Ok(command)
 }
 

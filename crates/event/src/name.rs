@@ -142,6 +142,24 @@ impl TopicName {
         Self(format!("_repartition.{pipeline}.{repartition}").into())
     }
 
+    /// `<topic>.in`: where the events of doors wait, where the log itself does not recognise an event that is sent again.
+    #[must_use]
+    pub fn entrance_of(topic: &Self) -> Self {
+        Self(format!("{topic}{ENTRANCE}").into())
+    }
+
+    /// The topic that a name ending in `.in` would be the entrance of.
+    #[must_use]
+    pub fn behind_entrance(&self) -> Option<Self> {
+        Some(Self(self.as_str().strip_suffix(ENTRANCE)?.into()))
+    }
+
+    /// The topic that keeps the events that came to a door of `topic` and could not be taken in.
+    #[must_use]
+    pub fn dead_letters_of_door(topic: &Self) -> Self {
+        Self(format!("_door-dead-letters.{topic}").into())
+    }
+
     /// The topic that keeps the events that `model` could not take.
     #[must_use]
     pub fn dead_letters_of_model(model: &ModelName) -> Self {
@@ -149,7 +167,16 @@ impl TopicName {
     }
 }
 
+/// How the names of entrances end.
+const ENTRANCE: &str = ".in";
+
 impl OperatorName {
+    /// The operator that owns the identities of the events a door has let in.
+    #[must_use]
+    pub fn of_door() -> Self {
+        Self("_door".into())
+    }
+
     /// The operator that owns the versions of `model` in a task's state.
     #[must_use]
     pub fn of_model(model: &ModelName) -> Self {

@@ -15,7 +15,7 @@ use riverrun_event::Time;
 use riverrun_log::{GroupName, TaskId};
 
 use crate::cluster::Cluster;
-use crate::state::{Change, TaskState};
+use crate::state::{Applied, Change, TaskState};
 
 const POLL: Duration = Duration::from_millis(200);
 /// How long deletions stay in a changelog. A copy that was not kept up to date for longer may lack some, and is made anew.
@@ -27,7 +27,7 @@ const POLL_RECORDS: i32 = 10_000;
 const FETCH_BYTES: i32 = 8 * 1024 * 1024;
 
 /// Where the changelog of a task begins and ends.
-pub(crate) struct Bounds {
+struct Bounds {
     topic: [u8; 16],
     start: i64,
     /// Behind everything written, committed or not: what is not will be decided soon.
@@ -60,8 +60,21 @@ impl Cluster {
         Ok(())
     }
 
+    /// The end of a task's changelog, once its local copy is one that can be continued to there; `None` where there is no changelog yet.
+    pub(crate) async fn continuable(
+        &self,
+        group: &GroupName,
+        task: TaskId,
+        state: &TaskState,
+    ) -> Result<Option<i64>, String> {
+        let applied = state.applied();
+        let Some(bounds) = self.changelog_bounds(group, task).await? else { return Ok(None) };
+        bounds.fit(group, task, state, applied)?;
+        Ok(Some(bounds.end))
+    }
+
     /// `None` where there is no changelog yet.
-    pub(crate) async fn changelog_bounds(&self, group: &GroupName, task: TaskId) -> Result<Option<Bounds>, String> {
+    async fn changelog_bounds(&self, group: &GroupName, task: TaskId) -> Result<Option<Bounds>, String> {
         let name = self.changelog(group);
         let described = self.admin.describe_topics([name.as_str()], DescribeTopicsOptions::default()).await;
         let topic = match described.map_err(|error| error.to_string())?.remove(&name) {
@@ -93,10 +106,9 @@ impl Cluster {
 
     /// Brings the local copy of a task's state to the end of its changelog, however far it is.
     pub(crate) async fn restore(&self, group: &GroupName, task: TaskId, state: &Arc<TaskState>) -> Result<(), String> {
-        let Some(bounds) = self.changelog_bounds(group, task).await? else { return Ok(()) };
-        bounds.fit(group, task, state)?;
+        let Some(end) = self.continuable(group, task, state).await? else { return Ok(()) };
         let start = state.applied().next;
-        if start >= bounds.end {
+        if start >= end {
             return Ok(());
         }
         let failed = |error: KrafkaError| error.to_string();
@@ -107,7 +119,7 @@ impl Cluster {
         let (mut told, mut records) = (Instant::now(), 0_u64);
         loop {
             // Asked before, since what is given out now was fetched before.
-            let complete = consumer.fetch_position(&topic, partition).await.is_some_and(|next| next >= bounds.end);
+            let complete = consumer.fetch_position(&topic, partition).await.is_some_and(|next| next >= end);
             let polled = consumer.poll(if complete { Duration::ZERO } else { POLL }).await.map_err(failed)?;
             let changes: Vec<Change> = polled.into_iter().map(change).collect();
             let Some(last) = changes.last() else {
@@ -121,11 +133,11 @@ impl Cluster {
             state.apply(&changes, next)?;
             if told.elapsed() > TOLD_EVERY {
                 told = Instant::now();
-                let percent = (next - start) * 100 / (bounds.end - start).max(1);
+                let percent = (next - start) * 100 / (end - start).max(1);
                 tracing::info!(%group, %task, records, percent, "restoring the state of a task");
             }
         }
-        state.apply(&[], bounds.end)?;
+        state.apply(&[], end)?;
         tracing::debug!(%group, %task, records, "the state of a task is restored");
         drop(consumer.close().await);
         Ok(())
@@ -133,9 +145,9 @@ impl Cluster {
 }
 
 impl Bounds {
-    /// Makes the local copy anew where it cannot be continued.
-    pub(crate) fn fit(&self, group: &GroupName, task: TaskId, state: &TaskState) -> Result<(), String> {
-        let applied = state.applied();
+    /// Makes a local copy anew that cannot be continued. Whoever owns the task may take it further meanwhile, so that it is compared as
+    /// it was `applied` before the bounds were asked for.
+    fn fit(&self, group: &GroupName, task: TaskId, state: &TaskState, applied: Applied) -> Result<(), String> {
         let age = Time::now().unix_ms() - applied.at.unix_ms();
         let reason = if applied.topic != self.topic {
             "it is of another changelog"
@@ -151,7 +163,7 @@ impl Bounds {
         if applied.next > 0 {
             tracing::warn!(%group, %task, reason, "the local copy of a task's state is made anew");
         }
-        state.clear(self.topic, self.start)
+        state.clear(applied, self.topic, self.start)
     }
 }
 

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use krafka::Kafka;
 use krafka::admin::AdminClient;
@@ -14,6 +15,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::options::{CONNECT_TIMEOUT, Options, REQUEST_TIMEOUT};
 
+/// What is shorter goes by unnoticed.
+const SILENCE_MIN: Duration = Duration::from_secs(3);
 /// Threads of the runtime: the work is waiting.
 const THREADS: usize = 2;
 
@@ -25,6 +28,8 @@ pub(crate) struct Cluster {
     pub(crate) options: Options,
     /// Partitions of topics; a count never changes.
     pub(crate) known: Mutex<HashMap<TopicName, u32>>,
+    /// Since when nobody answers, and what happened first.
+    silence: Mutex<Option<(Instant, String)>>,
     /// Last, since what runs on it uses the connection.
     runtime: Background,
 }
@@ -48,26 +53,50 @@ pub struct ConnectError {
     pub brokers: String,
     /// What happened.
     pub reason: String,
+    /// Whether it may go by without anybody doing something here.
+    pub may_pass: bool,
 }
 
 impl Cluster {
     pub(crate) fn connect(options: Options) -> Result<Arc<Self>, ConnectError> {
-        let failed = |reason: String| ConnectError { brokers: options.brokers.clone(), reason };
+        let failed = |reason: String, may_pass| ConnectError { brokers: options.brokers.clone(), reason, may_pass };
         let runtime =
             Builder::new_multi_thread().worker_threads(THREADS).thread_name("riverrun-kafka").enable_all().build();
-        let runtime = Background(Some(runtime.map_err(|error| failed(error.to_string()))?));
+        let runtime = Background(Some(runtime.map_err(|error| failed(error.to_string(), false))?));
         let opening = options.clone();
         let connections = runtime.wait(async move { Ok((connection(&opening).await?, connection(&opening).await?)) });
         let closed = || krafka::KrafkaError::closed("the log is closed");
         let connections: krafka::Result<_> = connections.unwrap_or_else(|| Err(closed()));
-        let (asking, reading) = connections.map_err(|error| failed(error.to_string()))?;
-        Ok(Arc::new(Self { admin: asking.admin(), reading, options, known: Mutex::default(), runtime }))
+        let (asking, reading) = connections.map_err(|error| failed(error.to_string(), error.is_retriable()))?;
+        Ok(Arc::new(Self {
+            admin: asking.admin(),
+            reading,
+            options,
+            known: Mutex::default(),
+            silence: Mutex::default(),
+            runtime,
+        }))
     }
 
     /// A connection of its own. A broker answers the requests of one connection in their order, so that whoever waits on it, for
     /// records to come or for copies to be made, holds up all others.
     pub(crate) async fn connection(&self) -> krafka::Result<Kafka> {
         connection(&self.options).await
+    }
+
+    /// Notes whether somebody answered.
+    pub(crate) fn note<T>(&self, answer: &Result<T, impl std::fmt::Display>) {
+        let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Ok(_) => *silence = None,
+            Err(error) => drop(silence.get_or_insert_with(|| (Instant::now(), error.to_string()))),
+        }
+    }
+
+    /// Why nobody has answered for longer than a change of leaders takes.
+    pub(crate) fn silence(&self) -> Option<String> {
+        let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        silence.as_ref().filter(|(since, _)| since.elapsed() > SILENCE_MIN).map(|(_, reason)| reason.clone())
     }
 
     /// The name of a topic on the cluster.

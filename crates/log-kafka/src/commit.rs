@@ -84,6 +84,12 @@ impl Committing {
         };
         finish(&producer, first, cluster.options.transaction_timeout()).await?;
         for (task, changes) in tasks.iter().zip(changes) {
+            if !is_run(&changes) {
+                // They were written more than once on the way, and not where they were said to be.
+                return Err(CommitError::Uncertain(
+                    "the changelog has to be read to know where it was written".to_owned(),
+                ));
+            }
             let next = changes.last().map_or(0, |change| change.offset + 1);
             // Committed it is; what is here is behind now, and whoever opens the task again restores it.
             task.state.apply(&changes, next).map_err(CommitError::Uncertain)?;
@@ -166,6 +172,12 @@ impl Committing {
     }
 }
 
+/// Whether changes lie one behind the other: a changelog has one writer at a time.
+fn is_run(changes: &[Change]) -> bool {
+    changes.iter().all(|change| change.offset >= 0)
+        && changes.iter().zip(changes.iter().skip(1)).all(|(one, next)| one.offset + 1 == next.offset)
+}
+
 async fn check_topics(cluster: &Cluster, commit: &Commit) -> Result<(), CommitError> {
     let misplaced = cluster.misplaced(commit.tasks.iter().flat_map(|task| &task.records)).await;
     match misplaced.map_err(|error| CommitError::Uncertain(error.to_string()))? {
@@ -222,5 +234,19 @@ fn refused(error: &KrafkaError, task: TaskId) -> CommitError {
         } => CommitError::Fenced { task },
         error if error.is_fatal() => CommitError::Fenced { task },
         error => CommitError::Uncertain(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_that_were_told_to_be_elsewhere_are_not_taken_over() {
+        let at = |offsets: &[i64]| {
+            offsets.iter().map(|offset| Change { offset: *offset, key: Bytes::new(), value: None }).collect::<Vec<_>>()
+        };
+        assert!(is_run(&at(&[])) && is_run(&at(&[7])) && is_run(&at(&[7, 8, 9])));
+        assert!(!is_run(&at(&[-1, -1])) && !is_run(&at(&[-1, 0])) && !is_run(&at(&[7, 8, 8])) && !is_run(&at(&[7, 9])));
     }
 }

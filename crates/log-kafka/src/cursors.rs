@@ -49,7 +49,11 @@ impl Cursors {
             Some(cursor) => cursor,
             None => match Cursor::open(cluster, from).await? {
                 Some(cursor) => cursor,
-                None => return Ok(Vec::new()),
+                None => {
+                    // Its end is watched from now on, so that whoever waits for the first record hears of it.
+                    self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(partition).or_default();
+                    return Ok(Vec::new());
+                }
             },
         };
         if cursor.ahead.is_empty() {

@@ -211,7 +211,12 @@ async fn commit(producer: &TransactionalProducer) -> Result<(), AppendError> {
 /// Nothing was stored, and it may be tried again.
 fn not_stored(error: &KrafkaError) -> AppendError {
     tracing::warn!(%error, "events could not be stored");
-    AppendError::Overloaded { retry_after: RETRY_AFTER }
+    match error {
+        KrafkaError::Network(_) | KrafkaError::Timeout { .. } | KrafkaError::DeliveryTimeout { .. } => {
+            AppendError::Unreachable { reason: error.to_string(), retry_after: RETRY_AFTER }
+        }
+        _ => AppendError::Overloaded { retry_after: RETRY_AFTER },
+    }
 }
 
 fn bytes_of(batch: &AppendBatch) -> usize {

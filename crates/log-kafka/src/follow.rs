@@ -86,8 +86,9 @@ struct Follower {
 impl Follower {
     /// Gives back what has no changelog yet.
     async fn add(&mut self, cluster: &Cluster, wanted: Wanted) -> Result<Option<Wanted>, String> {
-        let Some(bounds) = cluster.changelog_bounds(&wanted.group, wanted.task).await? else { return Ok(Some(wanted)) };
-        bounds.fit(&wanted.group, wanted.task, &wanted.state)?;
+        if cluster.continuable(&wanted.group, wanted.task, &wanted.state).await?.is_none() {
+            return Ok(Some(wanted));
+        }
         let (topic, partition) = (cluster.changelog(&wanted.group), partition_of(wanted.task));
         let next = wanted.state.applied().next;
         self.followed.insert((topic.clone(), partition), wanted);

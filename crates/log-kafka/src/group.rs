@@ -37,6 +37,9 @@ const DISAGREEMENT: Duration = Duration::from_secs(2);
 /// A day: nobody minds a round more than is wanted that seldom, and no clock overflows.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The version of what a member says when it joins: the first with a generation.
+const SUBSCRIPTION: i16 = 2;
+
 // Error codes of the protocol.
 const COORDINATOR_LOADING: i16 = 14;
 const COORDINATOR_NOT_AVAILABLE: i16 = 15;
@@ -163,6 +166,9 @@ struct Standing {
     /// Whether the group has ever given this member its share. Before that, an attempt of its own to join may have been taken in
     /// without its learning so, as when the coordinator moves meanwhile: then the other member of its name is itself.
     is_settled: bool,
+    /// The last generation this member has its tasks from. It is part of what a member says when it joins: a broker lets nobody else join
+    /// again for one that says what it said before.
+    generation: Option<i32>,
     /// While this member leads the group.
     leader: Option<Leader>,
 }
@@ -223,7 +229,7 @@ async fn overcome(
         Trouble::Fenced => ("another member has this one's name".to_owned(), None),
         Trouble::Refused(code) => (format!("the group refuses this member: {}", meaning(code)), None),
     };
-    standing.leader = None;
+    (standing.leader, standing.generation) = (None, None);
     joining.seat.owned.clear();
     words.send(Word::Lost(lost)).await.ok().and(wait)
 }
@@ -237,10 +243,14 @@ async fn attend(
 ) -> Result<(), Trouble> {
     let mut wire = coordinator(joining).await?;
     loop {
-        let joined = join(&mut wire, joining, &mut standing.member_id).await?;
-        let (shares, again_after) = lead(joining, standing, &joined);
+        let joined = join(&mut wire, joining, standing).await?;
+        let (shares, mut again_after) = lead(joining, standing, &joined);
         let share = sync(&mut wire, joining, &joined, shares).await?;
+        if standing.generation.is_none() && is_waited_for(joining, &share) {
+            again_after = Some(Duration::ZERO);
+        }
         standing.is_settled = true;
+        standing.generation = Some(joined.generation_id);
         joining.seat.owned.extend(share.tasks.iter().copied());
         let generation = Generation { number: joined.generation_id, member_id: standing.member_id.clone() };
         let word = Word::Tasks { generation: generation.clone(), tasks: share.tasks, owners: share.owners };
@@ -253,6 +263,12 @@ async fn attend(
             other => return other,
         }
     }
+}
+
+/// Whether the others may wait for this member to give up tasks that it does not know of. A static member that comes back is told its
+/// share as it was: the one before it may have been about to give something up. Then nobody has that until all have joined again.
+fn is_waited_for(joining: &Joining, share: &Share) -> bool {
+    share.owners.iter().any(|(task, owner)| owner.instance == joining.seat.instance && !share.tasks.contains(task))
 }
 
 /// Heartbeats until the group changes, tasks were given up or the leader wants another round; all ask for joining again.
@@ -330,22 +346,22 @@ async fn coordinator(joining: &Joining) -> Result<Wire, Trouble> {
     Err(Trouble::Connection(reason))
 }
 
-async fn join(wire: &mut Wire, joining: &Joining, member_id: &mut String) -> Result<JoinGroupResponse, Trouble> {
+async fn join(wire: &mut Wire, joining: &Joining, standing: &mut Standing) -> Result<JoinGroupResponse, Trouble> {
     loop {
         let protocol = JoinGroupRequestProtocol::default()
             .with_name(joining.protocol())
-            .with_metadata(subscription(joining).map_err(io::Error::other)?);
+            .with_metadata(subscription(joining, standing.generation).map_err(io::Error::other)?);
         let request = JoinGroupRequest::default()
             .with_group_id(group_of(joining))
             .with_session_timeout_ms(milliseconds(joining.session))
             .with_rebalance_timeout_ms(milliseconds(joining.rebalance))
-            .with_member_id(text(member_id))
+            .with_member_id(text(&standing.member_id))
             .with_group_instance_id(Some(text(&joining.member)))
             .with_protocol_type(StrBytes::from_static_str("consumer"))
             .with_protocols(vec![protocol]);
         // Waits for the other members.
         let joined = wire.call(9, &request, PATIENCE + joining.rebalance).await?;
-        *member_id = joined.member_id.to_string();
+        standing.member_id = joined.member_id.to_string();
         match joined.error_code {
             MEMBER_ID_REQUIRED => {}
             code => return check(code).map(|()| joined),
@@ -411,13 +427,14 @@ async fn sync(
     }))
 }
 
-fn subscription(joining: &Joining) -> Result<Bytes, String> {
+fn subscription(joining: &Joining, generation: Option<i32>) -> Result<Bytes, String> {
     let mut bytes = BytesMut::new();
-    bytes.put_i16(1);
+    bytes.put_i16(SUBSCRIPTION);
     let topics = joining.topics.iter().map(|topic| text(topic)).collect();
     let subscription =
         ConsumerProtocolSubscription::default().with_topics(topics).with_user_data(Some(joining.seat.to_bytes()));
-    subscription.encode(&mut bytes, 1).map_err(|error| error.to_string())?;
+    let subscription = subscription.with_generation_id(generation.unwrap_or(-1));
+    subscription.encode(&mut bytes, SUBSCRIPTION).map_err(|error| error.to_string())?;
     Ok(bytes.freeze())
 }
 

@@ -138,7 +138,10 @@ impl Observe for KafkaLog {
     }
 
     fn health(&self) -> Health {
-        Health::Serving
+        match self.shared.cluster.silence() {
+            None => Health::Serving,
+            Some(reason) => Health::Unreachable { reason },
+        }
     }
 }
 
@@ -150,6 +153,11 @@ impl Log for KafkaLog {
     fn read(&self, from: &Position, bytes_max: usize) -> Result<Vec<Record>, ReadError> {
         let (cluster, cursors, from) = (self.cluster(), Arc::clone(&self.cursors), from.clone());
         self.ask(async move { cursors.read(&cluster, &from, bytes_max).await })
+    }
+
+    fn release(&self, before: &Position) {
+        let (cluster, before) = (self.cluster(), before.clone());
+        self.shared.cluster.spawn(async move { cluster.delete_before(&before).await });
     }
 
     fn join(&self, membership: Membership) -> Result<Box<dyn Member>, JoinError> {
@@ -183,7 +191,9 @@ async fn watch_ends(cluster: std::sync::Weak<Cluster>, cursors: std::sync::Weak<
         if partitions.is_empty() {
             continue;
         }
-        match cluster.offsets(&partitions, OffsetSpec::Latest).await {
+        let answer = cluster.offsets(&partitions, OffsetSpec::Latest).await;
+        cluster.note(&answer);
+        match answer {
             Ok(ends) => {
                 let ends: Vec<_> = partitions.into_iter().zip(ends).collect();
                 if ends != known {

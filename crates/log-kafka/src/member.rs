@@ -53,7 +53,8 @@ impl KafkaMember {
             membership,
             member,
             owned,
-            wanted: BTreeSet::new(),
+            wanted: BTreeMap::new(),
+            openings: 0,
             sender,
             committing: Arc::clone(&committing),
         };
@@ -94,8 +95,10 @@ struct Guide {
     /// The static name of the member.
     member: String,
     owned: Arc<Mutex<Owned>>,
-    /// The tasks the group wants this member to have, opened or not yet.
-    wanted: BTreeSet<TaskId>,
+    /// The tasks the group wants this member to have, opened or not yet, each with the number of its opening.
+    wanted: BTreeMap<TaskId, u64>,
+    /// Openings so far.
+    openings: u64,
     sender: mpsc::Sender<Assignment>,
     committing: Arc<tokio::sync::Mutex<Committing>>,
 }
@@ -103,6 +106,8 @@ struct Guide {
 /// A task that was opened, and all that is committed of it.
 struct Opened {
     task: TaskId,
+    /// Which opening of the task: one that was given up meanwhile, and wanted again, is opened anew.
+    opening: u64,
     positions: BTreeMap<TopicPartition, Offset>,
     state: Arc<TaskState>,
 }
@@ -133,7 +138,7 @@ impl Guide {
                 },
                 Some(opened) = opening.join_next() => {
                     if let Ok(opened) = opened.map_err(|error| tracing::error!(%error, "a task was not opened"))
-                        && self.wanted.contains(&opened.task)
+                        && self.wanted.get(&opened.task) == Some(&opened.opening)
                         && self.sender.send(self.own(opened)).await.is_err()
                     {
                         break;
@@ -183,16 +188,18 @@ impl Guide {
         opening: &mut JoinSet<Opened>,
     ) {
         self.owned().generation = Some(generation);
-        let before = std::mem::replace(&mut self.wanted, tasks);
-        for task in self.wanted.difference(&before) {
-            let inputs = self.membership.tasks.iter().find(|declared| declared.task == *task);
+        let going: Vec<TaskId> = self.wanted.keys().filter(|task| !tasks.contains(task)).copied().collect();
+        self.wanted.retain(|task, _| tasks.contains(task));
+        for task in tasks.iter().filter(|task| !self.wanted.contains_key(task)).copied().collect::<Vec<_>>() {
+            let inputs = self.membership.tasks.iter().find(|declared| declared.task == task);
             let inputs = inputs.map(|declared| declared.inputs.clone()).unwrap_or_default();
-            opening.spawn(open(Arc::clone(&self.shared), self.membership.group.clone(), *task, inputs));
+            self.openings += 1;
+            self.wanted.insert(task, self.openings);
+            opening.spawn(open(Arc::clone(&self.shared), self.membership.group.clone(), task, self.openings, inputs));
         }
-        if before.is_subset(&self.wanted) {
+        if going.is_empty() {
             return;
         }
-        let going: Vec<TaskId> = before.difference(&self.wanted).copied().collect();
         let (acknowledge, acknowledged) = oneshot::channel();
         drop(self.sender.send(Assignment::Revoke(Revoke { tasks: going.clone(), acknowledge })).await);
         // Whoever does not answer in time has lost them all the same: the group does not wait longer.
@@ -202,10 +209,10 @@ impl Guide {
         let committing = self.committing.lock().await;
         self.owned().tasks.retain(|task, _| !going.contains(task));
         drop(committing);
-        drop(give.send(Given(self.wanted.clone())).await);
+        drop(give.send(Given(tasks)).await);
     }
 
-    fn own(&self, Opened { task, positions, state }: Opened) -> Assignment {
+    fn own(&self, Opened { task, positions, state, .. }: Opened) -> Assignment {
         // Only commits of this very ownership carry it; between owners the group's generation decides.
         let now = Time::now();
         let seconds = u64::try_from(now.unix_seconds()).unwrap_or_default();
@@ -216,7 +223,13 @@ impl Guide {
 }
 
 /// Reads what a task has committed, whoever did; tries for as long as it is asked to.
-async fn open(shared: Arc<Shared>, group: GroupName, task: TaskId, inputs: Vec<TopicPartition>) -> Opened {
+async fn open(
+    shared: Arc<Shared>,
+    group: GroupName,
+    task: TaskId,
+    opening: u64,
+    inputs: Vec<TopicPartition>,
+) -> Opened {
     let opened = async || {
         // Positions first: the changelog is read up to an end that was taken after them.
         let positions = positions(&shared.cluster, &group, &inputs).await?;
@@ -226,7 +239,10 @@ async fn open(shared: Arc<Shared>, group: GroupName, task: TaskId, inputs: Vec<T
     };
     loop {
         match opened().await {
-            Ok((positions, state)) => return Opened { task, positions, state },
+            Ok((positions, state)) => {
+                tracing::debug!(%group, %task, opening, ?positions, applied = state.applied().next, "a task is opened");
+                return Opened { task, opening, positions, state };
+            }
             Err(reason) => tracing::warn!(%group, %task, reason, "a task cannot be opened yet; trying again"),
         }
         tokio::time::sleep(RETRY).await;

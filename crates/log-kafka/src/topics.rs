@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use krafka::KrafkaError;
 use krafka::admin::{
-    ConfigOp, ConfigResource, CreateTopicsOptions, DescribeConfigsOptions, DescribeTopicsOptions,
+    ConfigOp, ConfigResource, CreateTopicsOptions, DeleteRecordsOptions, DescribeConfigsOptions, DescribeTopicsOptions,
     IncrementalAlterConfigsOptions, ListConsumerGroupOffsetsOptions, ListOffsetsOptions, ListedOffset, NewTopic,
     OffsetSpec, TopicPartition as KafkaPartition,
 };
 use krafka::error::ErrorCode;
-use riverrun_event::{Offset, Partition, Time, TopicName, TopicPartition};
+use riverrun_event::{Offset, Partition, Position, Time, TopicName, TopicPartition};
 use riverrun_log::{Compaction, EnsureError, GroupName, NewRecord, ReadError, Retention, TopicDescription, TopicSpec};
 
 use crate::cluster::Cluster;
@@ -273,6 +273,17 @@ impl Cluster {
             Some(Err(KrafkaError::Broker { code: ErrorCode::OffsetNotAvailable, .. })) => Ok(end),
             Some(Err(error)) => Err(failed_read(error)),
             _ => Ok(end),
+        }
+    }
+
+    /// Deletes what lies before a position. Where that fails, a later call deletes more.
+    pub(crate) async fn delete_before(&self, position: &Position) {
+        let partition = TopicPartition::new(position.topic.clone(), position.partition);
+        let before = [(self.partition(&partition), i64::try_from(position.offset.0).unwrap_or(i64::MAX))];
+        let deleted = self.admin.delete_records(before, DeleteRecordsOptions::default()).await;
+        let deleted = deleted.map(|all| all.into_values().find_map(Result::err));
+        if let Some(error) = deleted.unwrap_or_else(Some) {
+            tracing::debug!(%position, %error, "records that nobody needs any more could not be deleted");
         }
     }
 

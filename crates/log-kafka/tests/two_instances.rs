@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -173,4 +175,37 @@ fn opened(brokers: &str, name: &str, prefix: &str) -> (TempDir, KafkaLog) {
     (options.prefix, options.replication) = (prefix.to_owned(), Some(1));
     (options.session, options.rebalance) = (Duration::from_secs(6), Duration::from_secs(6));
     (directory, KafkaLog::connect(options).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_looks_at_a_task_takes_nothing_from_its_owner() {
+    let Ok(brokers) = std::env::var("RIVERRUN_TEST_KAFKA") else { panic!("RIVERRUN_TEST_KAFKA names no broker") };
+    let (_directory, log) = opened(&brokers, "one", &format!("look{}.", std::process::id()));
+    log.ensure(&[TopicSpec { name: input(0).topic, partitions: 1, retention: Retention::default() }]).await.unwrap();
+    let group = GroupName::stored("g");
+    let tasks = vec![TaskInputs { task: TaskId(0), inputs: vec![input(0)] }];
+    let membership = Membership { group: group.clone(), tasks, seat: 0, seats: 1, takes_over: false };
+    let mut member = log.join(membership).unwrap();
+    let Assignment::Assigned(assigned) = member.next().await else { panic!("it has the only task") };
+    let step = OperatorName::new("count").unwrap();
+    let log = Arc::new(log);
+    let (looking, is_over) = (Arc::clone(&log), Arc::new(AtomicBool::new(false)));
+    let stop = Arc::clone(&is_over);
+    let looking = std::thread::spawn(move || {
+        while !stop.load(Ordering::SeqCst) {
+            looking.orders(&group, TaskId(0), 0, 1).unwrap();
+        }
+    });
+    for round in 0..300_u64 {
+        let mut commit = TaskCommit::new(TaskId(0), assigned.epoch);
+        let key = Bytes::copy_from_slice(&round.to_be_bytes());
+        commit.state = vec![StateChange { operator: step.clone(), key, value: Some("here".into()) }];
+        commit.positions = vec![(input(0), Offset(round + 1))];
+        member.commit(Commit { tasks: vec![commit] }).await.unwrap();
+        let is_here = |round: &u64| assigned.state.get(&step, &round.to_be_bytes()).unwrap().is_some();
+        let gone: Vec<u64> = (0..=round).filter(|round| !is_here(round)).collect();
+        assert!(gone.is_empty(), "after commit {round} the rows of {gone:?} are gone");
+    }
+    is_over.store(true, Ordering::SeqCst);
+    looking.join().unwrap();
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use riverrun_event::{Event, Offset, Partition, Time};
 use riverrun_log::compaction::{Compaction, Facts, Survey};
+use riverrun_log::identity::half_hash;
 use riverrun_store::{Row, Snapshot};
 
 use crate::committer::Stop;
@@ -23,7 +24,6 @@ use crate::prepare::BATCH_BYTES_MAX;
 use crate::record::{self, Placed};
 use crate::stored::PartitionId;
 use crate::stored::batch::{self, BatchKey, ChainHash, Codec, Header};
-use crate::stored::identity::half_hash;
 
 /// Keys looked at in one pass: some 40 MB. A partition with more is done in shares, a share of its keys at a time.
 const KEYS_MAX: usize = 512 * 1024;

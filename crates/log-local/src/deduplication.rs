@@ -11,6 +11,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use riverrun_event::Time;
+use riverrun_log::Identity;
+use riverrun_log::identity::day_of;
 use riverrun_store::{Keyspace, ReadError, Shape, Snapshot, Store};
 
 use crate::committer::Stop;
@@ -18,7 +20,7 @@ use crate::filter::Filter;
 use crate::recent::Recent;
 use crate::sabotage;
 use crate::schema::KeyspaceId;
-use crate::stored::identity::{self, Identity, Seen};
+use crate::stored::identity::{self, Seen};
 
 /// Memory all filters of days found at opening may take together: some 20 million identities. Days beyond it are asked.
 const FILTER_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -45,11 +47,6 @@ impl Day {
     fn may_hold(&self, identity: Identity) -> bool {
         self.since.may_hold(identity) || self.before.get().is_none_or(|filter| filter.may_hold(identity))
     }
-}
-
-/// The UTC day of a time, counted from 1970-01-01; earlier times count as that day.
-pub(crate) fn day_of(time: Time) -> u32 {
-    u32::try_from(time.unix_seconds().div_euclid(86_400)).unwrap_or(0)
 }
 
 impl Deduplication {

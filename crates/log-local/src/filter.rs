@@ -3,7 +3,7 @@
 //! Blocked, after Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom Filters" (2007): all bits of an identity lie in
 //! one cache line. Identities are hashes already, so their bits are used as they are.
 
-use crate::stored::identity::Identity;
+use riverrun_log::Identity;
 
 /// Identities of the first segment; each next segment holds twice as many, so few segments are asked.
 const FIRST_SEGMENT: usize = 1 << 15;
@@ -86,11 +86,10 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stored::TopicId;
 
     #[test]
     fn what_was_added_is_held_and_little_else() {
-        let identity = |id: u32| Identity::of(TopicId(1), "/s", &id.to_string(), &mut Vec::new());
+        let identity = |id: u32| Identity::of(b"1", "/s", &id.to_string(), &mut Vec::new());
         let mut filter = Filter::default();
         (0..200_000).for_each(|id| filter.add(identity(id)));
         assert!((0..200_000).all(|id| filter.may_hold(identity(id))));

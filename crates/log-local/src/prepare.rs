@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use riverrun_event::{Event, Partition, TopicName};
-use riverrun_log::NewRecord;
+use riverrun_log::{Content, Identity, NewRecord};
 
 use crate::directory::{Directory, Topic};
 use crate::options::Compression;
 use crate::record;
 use crate::stored::PartitionId;
-use crate::stored::identity::{Content, Identity, half_hash};
+use crate::stored::identity::identity_of;
 
 /// Records of one partition in the order they are to stand, encoded.
 #[derive(Debug)]
@@ -118,29 +118,6 @@ impl Part {
     }
 }
 
-/// What must not differ between two events of one identity: type, subject, sent time, key and data. `buffer` is memory to
-/// work in.
-pub(crate) fn content(event: &Event, buffer: &mut Vec<u8>) -> Content {
-    buffer.clear();
-    let mut field = |bytes: Option<&[u8]>| {
-        // One more than the length, so that an absent field differs from an empty one.
-        let length = bytes.map_or(0, |bytes| bytes.len() as u64 + 1);
-        buffer.extend(length.to_be_bytes());
-        buffer.extend_from_slice(bytes.unwrap_or_default());
-    };
-    field(Some(event.kind.as_bytes()));
-    field(event.subject.as_ref().map(|subject| subject.as_bytes()));
-    let time = event.time.map(|time| {
-        let mut bytes = Vec::with_capacity(12);
-        crate::stored::codec::put_time(&mut bytes, time);
-        bytes
-    });
-    field(time.as_deref());
-    field(event.key.as_ref().map(riverrun_event::Key::as_bytes));
-    field(event.data.as_deref());
-    Content(half_hash(buffer))
-}
-
 /// Identity and content of each record of a door's batch.
 pub(crate) fn identities(prepared: &Prepared, records: &[NewRecord]) -> Vec<(Identity, Content)> {
     let topic = |index: usize| {
@@ -149,26 +126,8 @@ pub(crate) fn identities(prepared: &Prepared, records: &[NewRecord]) -> Vec<(Ide
     };
     let mut buffer = Vec::new();
     let identity = |(index, new): (usize, &NewRecord)| {
-        let identity = Identity::of(topic(index)?, &new.event.source, &new.event.id, &mut buffer);
-        Some((identity, content(&new.event, &mut buffer)))
+        let identity = identity_of(topic(index)?, &new.event.source, &new.event.id, &mut buffer);
+        Some((identity, Content::of(&new.event, &mut buffer)))
     };
     records.iter().enumerate().filter_map(identity).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_absent_field_differs_from_an_empty_one() {
-        let content = |event: &Event| content(event, &mut Vec::new());
-        let event = Event::new("1", "/s", "t");
-        let mut other = event.clone();
-        assert_eq!(content(&event), content(&other));
-        other.subject = Some("".into());
-        assert_ne!(content(&event), content(&other));
-        other.subject = None;
-        other.data = Some(bytes::Bytes::new());
-        assert_ne!(content(&event), content(&other));
-    }
 }

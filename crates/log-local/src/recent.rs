@@ -9,10 +9,11 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use riverrun_log::Identity;
 use riverrun_store::{Batch, Keyspace, Snapshot, Store};
 
 use crate::committer::Stop;
-use crate::stored::identity::{self, Identity, Seen};
+use crate::stored::identity::{self, Seen};
 use crate::stored::{marker, recent};
 
 /// Identities that make up a table; a full one is moved. Some 10 MB of memory, and few enough tables a day for the engine to merge.

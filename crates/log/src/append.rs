@@ -66,6 +66,14 @@ pub enum AppendError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The log cannot be reached at the moment; nothing was stored, try again after this long.
+    #[error("the log cannot be reached: {reason}")]
+    Unreachable {
+        /// Why.
+        reason: String,
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// The record with this index has the identity of a stored event and other content; nothing was stored.
     #[error("event {index} of the batch has the id of another event, stored at {existing}")]
     Conflict {

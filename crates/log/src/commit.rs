@@ -35,6 +35,12 @@ impl GroupName {
         Self(format!("{app}.model:{model}").into())
     }
 
+    /// `<app>.door:<topic>`: the deduplication of what doors take in for a topic, a task for each partition.
+    #[must_use]
+    pub fn door(app: &AppName, topic: &TopicName) -> Self {
+        Self(format!("{app}.door:{topic}").into())
+    }
+
     /// `<app>.steps:<pipeline>`: which steps of a pipeline keep state.
     #[must_use]
     pub fn steps(app: &AppName, pipeline: &PipelineName) -> Self {

@@ -60,6 +60,9 @@ pub trait Log: Topics + Observe {
     /// [`ReadError::BelowStart`] when `from` was removed by retention; [`ReadError::Damaged`] names the place.
     fn read(&self, from: &Position, bytes_max: usize) -> Result<Vec<Record>, ReadError>;
 
+    /// Says that nobody will read a partition before this position any more. A log may delete what is there, sooner or later.
+    fn release(&self, _before: &Position) {}
+
     /// Joins a group as one of its members. Between them the members own each task at most once.
     /// A member that joins with the same seat as another fences the other.
     ///
@@ -112,6 +115,11 @@ pub struct Followed {
 pub enum Health {
     /// It takes writes.
     Serving,
+    /// It cannot be reached; it is tried again, and nothing has to be done in this process.
+    Unreachable {
+        /// Why.
+        reason: String,
+    },
     /// It stopped for good because durability is in doubt; restart the process.
     Stopped {
         /// Why.

@@ -12,6 +12,7 @@ pub mod compaction;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod contract;
+pub mod identity;
 pub mod memory;
 pub mod random;
 pub mod topic;
@@ -27,5 +28,6 @@ pub use contract::{
     Answer, Assigned, Assignment, Direction, Followed, Health, JoinError, Log, Member, Membership, Observe, ReadError,
     Revoke, StateError, StateRead, TaskInputs, Topics,
 };
+pub use identity::{Content, Identity};
 pub use memory::{Faults, MemoryLog};
 pub use topic::{EnsureError, Retention, TopicDescription, TopicSpec};

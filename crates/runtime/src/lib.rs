@@ -5,6 +5,7 @@
 //! Nothing here knows which log it runs on.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
+mod admission;
 mod calls;
 mod claim;
 pub mod clock;
@@ -27,10 +28,11 @@ pub mod step;
 pub mod views;
 pub mod worker;
 
+pub use admission::Admission;
 pub use clock::WallClock;
 pub use kept_state::Dropped;
 pub use metrics::Metrics;
 pub use replay::{Replay, ReplayError, ReplayProgress, ReplayRequest};
 pub use runtime::{Runtime, RuntimeOptions, StartError};
 pub use stage_name::StageName;
-pub use status::{InputStatus, ModelStatus, PipelineState, PipelineStatus, TaskStatus};
+pub use status::{DoorStatus, InputStatus, ModelStatus, PipelineState, PipelineStatus, TaskStatus};

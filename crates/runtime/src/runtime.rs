@@ -10,6 +10,7 @@ use riverrun_log::{Compaction, Followed, GroupName, Log, Membership, Retention, 
 use riverrun_topology::{Compact, Pipeline, Stage, Topic, Topology, TopologyError};
 use tokio::sync::watch;
 
+use crate::admission::{self, Admission};
 use crate::clock::WallClock;
 use crate::execution::Execution;
 use crate::kept_state::{Dropped, KeptState};
@@ -39,6 +40,8 @@ pub struct RuntimeOptions {
     pub clock: WallClock,
     /// Whether state is deleted whose step is gone or has changed its meaning, instead of refusing to start.
     pub drop_state: bool,
+    /// How events of doors are deduplicated where the log does not do it.
+    pub admission: Option<Admission>,
 }
 
 /// Why the runtime did not start.
@@ -66,6 +69,14 @@ pub enum StartError {
         /// Why.
         reason: String,
     },
+    /// A declared topic has the name of another one's entrance.
+    #[error("topic {entrance} is where doors put the events of topic {topic}; give it another name")]
+    EntranceTaken {
+        /// The topic with doors.
+        topic: TopicName,
+        /// The name that is taken.
+        entrance: TopicName,
+    },
     /// Topics could not be created.
     #[error(transparent)]
     Topics(#[from] riverrun_log::EnsureError),
@@ -87,6 +98,8 @@ pub struct Runtime {
     execution: Execution,
     pub(crate) shutdown: watch::Sender<bool>,
     pub(crate) running: BTreeMap<StageName, Arc<Progress>>,
+    /// Of what lets events in, per topic.
+    pub(crate) doors: BTreeMap<TopicName, Arc<Progress>>,
     pub(crate) started_models: Mutex<BTreeMap<ModelName, Arc<Progress>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Replays that were asked for, until they are over.
@@ -135,7 +148,9 @@ impl Runtime {
         if !problems.is_empty() {
             return Err(StartError::Topology(problems));
         }
-        log.ensure(&topic_specs(&topology)).await?;
+        let mut specs = topic_specs(&topology);
+        specs.extend(options.admission.iter().flat_map(|_| admission::topic_specs(&topology)));
+        log.ensure(&specs).await?;
         let mut runtime = Self {
             models: Arc::new(ModelStore::new(&topology, broadcast_models(&topology))),
             views: Views::new(&topology),
@@ -145,6 +160,7 @@ impl Runtime {
             execution,
             shutdown: watch::Sender::new(false),
             running: BTreeMap::new(),
+            doors: BTreeMap::new(),
             started_models: Mutex::default(),
             threads: Mutex::default(),
             replays: Mutex::default(),
@@ -155,6 +171,7 @@ impl Runtime {
         for pipeline in wanted {
             runtime.start_pipeline(&pipeline)?;
         }
+        runtime.start_doors()?;
         Ok(runtime)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
-use riverrun_event::{ModelName, Offset, Partition, Time, TopicPartition};
+use riverrun_event::{ModelName, Offset, Partition, Time, TopicName, TopicPartition};
 use riverrun_log::{ReadError, TaskId, TaskInputs};
 
 use crate::metrics::Counts;
@@ -61,6 +61,17 @@ pub struct InputStatus {
     pub next: Offset,
     /// The durable end.
     pub end: Offset,
+}
+
+/// What doors have taken in for a topic, where tasks let it in.
+#[derive(Clone, Debug)]
+pub struct DoorStatus {
+    /// The topic.
+    pub topic: TopicName,
+    /// What was let in since the process started: what is dropped was here before.
+    pub counts: Counts,
+    /// Per partition, the events that wait to be let in.
+    pub waiting: Vec<u64>,
 }
 
 /// One partition of a broadcast model.

@@ -11,7 +11,9 @@ use std::process::ExitCode;
 
 use riverrun::{App, Error};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::count::Count;
 use crate::panics::Panics;
@@ -19,7 +21,9 @@ use crate::panics::Panics;
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "why it ended is for whoever started it")]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_ansi(false).with_writer(std::io::stderr).init();
+    let filter: Targets = std::env::var("RUST_LOG").ok().and_then(|text| text.parse().ok()).unwrap_or_else(quiet);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines).with(filter).init();
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -27,6 +31,11 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What is wrong, and nothing else: the tester reads it only when something is.
+fn quiet() -> Targets {
+    Targets::new().with_default(LevelFilter::WARN)
 }
 
 async fn serve() -> Result<(), Error> {

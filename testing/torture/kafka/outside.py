@@ -3,7 +3,7 @@
 outside.py read BROKERS TOPIC            every committed record, one JSON object a line
 outside.py idle BROKERS PREFIX TOPIC SECONDS
                                          waits until no group with this prefix is behind, and one has committed every partition of
-                                         the topic; one JSON object that tells how far each is
+                                         the topic that is not empty; one JSON object that tells how far each is
 """
 
 import json
@@ -104,7 +104,9 @@ def is_idle(told, partitions):
 
 def idle(brokers, prefix, topic, seconds):
     admin = AdminClient({"bootstrap.servers": brokers})
-    partitions = {f"{topic}/{number}" for number in admin.list_topics(topic, ANSWER_SECONDS).topics[topic].partitions}
+    places = [(topic, number) for number in admin.list_topics(topic, ANSWER_SECONDS).topics[topic].partitions]
+    last = ends(admin, places, IsolationLevel.READ_UNCOMMITTED)
+    partitions = {f"{topic}/{number}" for (topic, number), end in last.items() if end > 0}
     deadline = time.monotonic() + float(seconds)
     while True:
         told = progress(admin, prefix)

@@ -90,7 +90,14 @@ pub(crate) async fn execute(session: Session<'_>, arguments: RunArguments) -> Re
     let options = options(&arguments);
     check_pipelines(&app, options.pipelines.as_deref())?;
     let banner = Banner::new(&app, &options);
-    let server = library::serve(app, options).await?;
+    let server = tokio::select! {
+        server = library::serve(app, options) => server?,
+        // Brokers may be away for as long as they like.
+        () = end.wait() => {
+            session.terminal.note("ended before it was running");
+            return Ok(());
+        }
+    };
     banner.show(&server, session.terminal);
     let (why, failed) = tokio::select! {
         () = end.wait() => ("ending (a second Ctrl-C ends at once)", None),

@@ -14,7 +14,8 @@ use crate::terminal::{Ink, Terminal, table};
 const EXAMPLES: &str = "\
 RECORDS are those a topic holds. IN to SKIPPED are what pipelines did since the server started; `dead-letters list` has \
 all that were ever set aside. LATE are events that came after their window. A pipeline with a repartition has a line for each \
-part: `totals/by-customer` is what stands behind the step `by-customer`. LAG is what a task has yet to process, in events and as the age of the oldest of them; of a consumer, what it has yet to commit.
+part: `totals/by-customer` is what stands behind the step `by-customer`. LAG is what a task has yet to process, in events and as the age of the oldest of them; of a consumer, what it has yet to commit. \
+On Kafka, DOORS recognise behind the answer what is sent again; WAITING has been stored and is not in its topic yet.
 
 Examples:
   riverrun status
@@ -46,6 +47,8 @@ pub(crate) struct Status {
     /// The pipelines.
     #[serde(default)]
     pub(crate) pipelines: Vec<PipelineStatus>,
+    #[serde(default)]
+    doors: Vec<DoorStatus>,
     #[serde(default)]
     consumers: Vec<ConsumerStatus>,
 }
@@ -100,6 +103,15 @@ struct TaskStatus {
     lag_seconds: f64,
 }
 
+#[derive(Debug, Deserialize)]
+struct DoorStatus {
+    topic: String,
+    let_in: u64,
+    duplicates: u64,
+    dead_letters: u64,
+    waiting: Vec<u64>,
+}
+
 impl TopicStatus {
     /// Records it holds.
     pub(crate) fn records(&self) -> u64 {
@@ -132,6 +144,7 @@ fn show(status: &Status, url: &str, terminal: &Terminal) -> Result<(), Failure> 
     let sections = [
         topics(&status.topics),
         models(&status.models),
+        doors(&status.doors),
         pipelines(&status.pipelines),
         tasks(&status.pipelines),
         (!status.consumers.is_empty()).then(|| consumers::summary(&status.consumers)),
@@ -157,6 +170,14 @@ fn models(models: &[ModelStatus]) -> Option<String> {
         vec![model.name.clone(), count(behind)]
     };
     section(&["MODEL", "LAG"], models.iter().map(row).collect())
+}
+
+fn doors(doors: &[DoorStatus]) -> Option<String> {
+    let row = |door: &DoorStatus| {
+        let counts = [door.let_in, door.duplicates, door.dead_letters, door.waiting.iter().sum()];
+        std::iter::once(door.topic.clone()).chain(counts.map(count)).collect()
+    };
+    section(&["DOOR", "LET IN", "DUPLICATES", "DEAD LETTERS", "WAITING"], doors.iter().map(row).collect())
 }
 
 fn pipelines(pipelines: &[PipelineStatus]) -> Option<String> {

@@ -53,7 +53,9 @@ pub struct Doors {
     pub metrics: Metrics,
     /// Who may call.
     pub access: Arc<Access>,
-    /// The topics that keep the dead letters of the app's pipelines and models.
+    /// Whether events go into the entrances of their topics, to be deduplicated behind the doors.
+    pub entrances: bool,
+    /// The topics that keep the dead letters of the app.
     pub dead_letters: Arc<[TopicName]>,
     /// Becomes true when the server is about to stop: readers that follow are let go then.
     pub closing: watch::Receiver<bool>,

@@ -201,7 +201,9 @@ impl DoorError {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Append(AppendError::Overloaded { retry_after }) => Some(*retry_after),
+            Self::Append(AppendError::Overloaded { retry_after } | AppendError::Unreachable { retry_after, .. }) => {
+                Some(*retry_after)
+            }
             Self::Body(BodyError::NoRoom)
             | Self::Graphql(GraphqlError::NoRoom)
             | Self::TooManyReaders(_)

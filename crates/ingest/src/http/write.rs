@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use riverrun_event::event::is_json_media_type;
-use riverrun_event::{Time, Verb};
+use riverrun_event::{Time, TopicName, Verb};
 use riverrun_log::{AppendBatch, AppendError, Health, Logged, NewRecord};
 use tracing::Instrument as _;
 
@@ -163,11 +163,14 @@ pub(crate) fn keep_trace(headers: &HeaderMap, received: &mut Received) {
 }
 
 /// Stores the records and counts what became of them.
-pub(crate) async fn append(shared: &Shared, records: Vec<NewRecord>) -> Result<Vec<Logged>, DoorError> {
+pub(crate) async fn append(shared: &Shared, mut records: Vec<NewRecord>) -> Result<Vec<Logged>, DoorError> {
     if records.is_empty() {
         return Ok(Vec::new());
     }
     let doors = &shared.doors;
+    if doors.entrances {
+        records.iter_mut().for_each(|record| record.topic = TopicName::entrance_of(&record.topic));
+    }
     let bytes: usize = records.iter().map(NewRecord::bytes).sum();
     let span = tracing::debug_span!("append", events = records.len(), bytes);
     let logged = doors.log.append(AppendBatch { records }).instrument(span).await;
@@ -181,7 +184,9 @@ pub(crate) async fn append(shared: &Shared, records: Vec<NewRecord>) -> Result<V
     for run in logged.chunk_by(alike) {
         let Some(answer) = run.first() else { continue };
         let counted = if answer.is_duplicate() { &doors.metrics.duplicates } else { &doors.metrics.events_in };
-        counted.get_or_create(&TopicLabels { topic: answer.position().topic.clone() }).inc_by(run.len() as u64);
+        let written = &answer.position().topic;
+        let topic = written.behind_entrance().filter(|_| doors.entrances).unwrap_or_else(|| written.clone());
+        counted.get_or_create(&TopicLabels { topic }).inc_by(run.len() as u64);
     }
     Ok(logged)
 }

@@ -81,6 +81,7 @@ impl Door {
         let metrics = Metrics::default();
         let closing = watch::Sender::new(false);
         let doors = Doors {
+            entrances: false,
             log: Arc::clone(&log) as _,
             acceptor: Arc::new(Acceptor::new([flights, single], limits).unwrap()),
             consumers: Consumers::new(Arc::clone(&log) as _, AppName::new("test").unwrap()),

@@ -100,6 +100,21 @@ async fn tasks_move_when_their_owner_has_given_them_up_and_all_know_who_has_them
 }
 
 #[tokio::test]
+async fn a_member_that_returns_instead_of_giving_up_its_tasks_holds_up_nobody() {
+    let static_member = |instance| Joining { leaves: false, ..joining("returns", instance) };
+    let mut a = Player::join(static_member("a"));
+    a.has(&[0, 1, 2, 3], "aaaa").await;
+    let mut b = Player::join(static_member("b"));
+    let asked = async {
+        while !matches!(a.heard.recv().await, Some(Word::Tasks { tasks, .. }) if tasks.len() == 2) {}
+    };
+    timeout(PATIENCE, asked).await.unwrap();
+    drop(a);
+    let mut a = Player::join(static_member("a"));
+    tokio::join!(a.has(&[0, 2], "abab"), b.has(&[1, 3], "abab"));
+}
+
+#[tokio::test]
 async fn members_with_different_assignors_do_not_mix() {
     let mut a = Player::join(joining("differs", "a"));
     a.has(&[0, 1, 2, 3], "aaaa").await;

@@ -119,9 +119,12 @@ impl TaskState {
         self.positions.subscribe()
     }
 
-    /// Forgets everything, and begins anew with a changelog.
-    pub(crate) fn clear(&self, topic: [u8; 16], next: i64) -> Result<(), String> {
+    /// Forgets everything, and begins anew with a changelog; unless it has been taken further since it was `seen` there.
+    pub(crate) fn clear(&self, seen: Applied, topic: [u8; 16], next: i64) -> Result<(), String> {
         let mut taken = self.lock();
+        if taken.applied != seen {
+            return Ok(());
+        }
         self.store.clear(self.number)?;
         *taken = Taken { applied: Applied { topic, next, at: Time::now() }, orders_end: 0 };
         self.positions.send_replace(Positions::new());
@@ -294,7 +297,11 @@ mod tests {
         assert_eq!(state.get(&step, b"k").unwrap().as_deref(), Some(&b"one"[..]));
         assert_eq!(state.orders(0, 9).unwrap().len(), 2);
         assert_eq!(*state.positions().borrow(), Positions::from([(input, Offset(5))]));
-        state.clear([9; 16], 7).unwrap();
+        let seen = state.applied();
+        state.apply(&[], 6).unwrap();
+        state.clear(seen, [9; 16], 7).unwrap();
+        assert_eq!(state.applied().next, 6, "it is further than whoever wants it cleared has seen");
+        state.clear(state.applied(), [9; 16], 7).unwrap();
         assert_eq!((state.applied().next, state.orders_end()), (7, 0));
         assert!(state.get(&step, b"k").unwrap().is_none() && state.positions().borrow().is_empty());
     }

@@ -1,16 +1,16 @@
 //! Doors' batches: whole or not at all, each identity once.
 
-use riverrun_log::{AppendError, Logged};
+use riverrun_log::identity::day_of;
+use riverrun_log::{AppendError, Content, Identity, Logged};
 
 use super::cycle::{Answer, Cycle};
 use super::partition::Writer;
 use super::queue::DoorRequest;
 use super::{Committer, Stop};
-use crate::deduplication::day_of;
 use crate::options::Compression;
 use crate::prepare::{Part, Prepared};
 use crate::sabotage;
-use crate::stored::identity::{self, Seen};
+use crate::stored::identity::Seen;
 use crate::stored::recent;
 
 /// What is to become of one record.
@@ -50,7 +50,7 @@ impl Committer {
         &mut self,
         cycle: &Cycle,
         prepared: &Prepared,
-        identities: &[(identity::Identity, identity::Content)],
+        identities: &[(Identity, Content)],
     ) -> Result<Result<Vec<Outcome>, AppendError>, Stop> {
         let mut next: Vec<u64> =
             prepared.partitions.iter().map(|(_, id)| self.partitions.get(id).map_or(0, |state| state.next())).collect();
@@ -85,7 +85,7 @@ impl Committer {
         &mut self,
         cycle: &mut Cycle,
         prepared: &Prepared,
-        identities: &[(identity::Identity, identity::Content)],
+        identities: &[(Identity, Content)],
         outcomes: &[Outcome],
     ) {
         let new = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::New(_))).count();
@@ -105,7 +105,7 @@ impl Committer {
     }
 
     /// Takes the identities of a refused batch back.
-    fn forget(&mut self, identities: &[(identity::Identity, identity::Content)], outcomes: &[Outcome]) {
+    fn forget(&mut self, identities: &[(Identity, Content)], outcomes: &[Outcome]) {
         for ((identity, _), outcome) in identities.iter().zip(outcomes) {
             if matches!(outcome, Outcome::New(_)) {
                 self.deduplication.recent.forget(*identity);
@@ -143,12 +143,7 @@ fn place(prepared: &Prepared, index: usize) -> Option<(usize, &crate::directory:
 }
 
 /// Adds the identities of what is new to the cycle's row.
-fn put_identities(
-    cycle: &mut Cycle,
-    prepared: &Prepared,
-    identities: &[(identity::Identity, identity::Content)],
-    outcomes: &[Outcome],
-) {
+fn put_identities(cycle: &mut Cycle, prepared: &Prepared, identities: &[(Identity, Content)], outcomes: &[Outcome]) {
     for (index, ((identity, content), outcome)) in identities.iter().zip(outcomes).enumerate() {
         let (Outcome::New(offset), Some((_, _, id))) = (outcome, place(prepared, index)) else { continue };
         let seen = Seen { content: *content, partition: id, offset: *offset };

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use riverrun_event::OperatorName;
-use riverrun_log::{AppendError, CommitError, Committed, EnsureError, GroupName, JoinError, Logged, TaskId, TopicSpec};
+use riverrun_log::{
+    AppendError, CommitError, Committed, Content, EnsureError, GroupName, Identity, JoinError, Logged, TaskId,
+    TopicSpec,
+};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::prepare::Prepared;
-use crate::stored::identity::{Content, Identity};
 use crate::stored::order::OrderRow;
 use crate::stored::{GroupId, GroupTask, OperatorId, PartitionId};
 

@@ -1,7 +1,9 @@
 //! `Recent`: the identities one commit added, before they move into their day's keyspace.
 
+use riverrun_log::Identity;
+
 use super::codec::{Cursor, Undecodable};
-use super::identity::{self, Identity, Seen};
+use super::identity::{self, Seen};
 
 /// Bytes of a key.
 pub(crate) const KEY_BYTES: usize = 12;
@@ -43,9 +45,9 @@ pub(crate) fn decode_value(bytes: &[u8]) -> Result<Vec<(Identity, Seen)>, Undeco
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stored::identity::Content;
     use crate::stored::{PartitionId, TopicId};
     use proptest::prelude::*;
+    use riverrun_log::Content;
 
     proptest! {
         #[test]

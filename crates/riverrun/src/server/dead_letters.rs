@@ -12,7 +12,6 @@ use futures_util::stream;
 use riverrun_event::{Offset, Partition, PipelineName, Position, Record, TopicName, TopicPartition};
 use riverrun_ingest::cloudevents::encode;
 use riverrun_log::ReadError;
-use riverrun_topology::Topology;
 use serde::Deserialize;
 
 use super::Parts;
@@ -99,10 +98,10 @@ pub(super) async fn show(
     found.map(|record| lines(&[record])).ok_or_else(|| RouteError::NoDeadLetter(position.to_string()))
 }
 
-/// The topics that keep the dead letters of one pipeline or, without a name, of all pipelines and models.
+/// The topics that keep the dead letters of one pipeline or, without a name, of all pipelines, models and doors.
 fn topics(parts: &Parts, pipeline: Option<&str>) -> Result<Vec<TopicName>, RouteError> {
     let topology = &parts.topology;
-    let Some(asked) = pipeline else { return Ok(all(topology)) };
+    let Some(asked) = pipeline else { return Ok(all(parts)) };
     let known = PipelineName::new(asked).ok().filter(|name| topology.pipelines.contains_key(name));
     match known {
         Some(name) => Ok(vec![TopicName::dead_letters_of(&name)]),
@@ -113,10 +112,14 @@ fn topics(parts: &Parts, pipeline: Option<&str>) -> Result<Vec<TopicName>, Route
     }
 }
 
-/// The topics that keep the dead letters of all pipelines and models.
-pub(super) fn all(topology: &Topology) -> Vec<TopicName> {
+/// The topics that keep the dead letters of all pipelines, models and doors.
+pub(super) fn all(parts: &Parts) -> Vec<TopicName> {
+    let topology = &parts.topology;
     let of_pipelines = topology.pipelines.keys().map(TopicName::dead_letters_of);
-    of_pipelines.chain(topology.models.keys().map(TopicName::dead_letters_of_model)).collect()
+    let of_models = topology.models.keys().map(TopicName::dead_letters_of_model);
+    let of_doors = topology.topics.keys().map(TopicName::dead_letters_of_door);
+    let of_doors = of_doors.filter(|_| parts.runtime.has_entrances());
+    of_pipelines.chain(of_models).chain(of_doors).collect()
 }
 
 fn lines(records: &[Record]) -> Response {

@@ -16,7 +16,9 @@ pub(super) fn is_idle(parts: &Parts) -> Result<bool, ReadError> {
     moved.borrow_and_update();
     let models = parts.runtime.models()?;
     let pipelines = parts.runtime.pipelines()?;
+    let doors = parts.runtime.doors()?;
     let nothing_waits = models.iter().all(|model| model.next == model.end)
+        && doors.iter().all(|door| door.waiting.iter().all(|events| *events == 0))
         && pipelines.iter().all(riverrun_runtime::PipelineStatus::is_idle)
         && !parts.runtime.is_replaying();
     Ok(nothing_waits && !moved.has_changed().unwrap_or(false))

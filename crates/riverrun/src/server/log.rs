@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use riverrun_app::{Durability, LogSetting, SaslMechanism, Settings};
@@ -14,6 +15,9 @@ use super::instance::instance;
 
 /// Where the copy of the state lies in the data directory.
 const STATE: &str = "state";
+/// The first and the longest wait for brokers that cannot be reached.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// How tasks are dealt among instances.
 #[derive(Clone)]
@@ -30,28 +34,35 @@ pub(super) enum Opened {
 }
 
 impl Opened {
+    /// Opens the log. Brokers that cannot be reached are tried again for as long as the caller waits, unless it is to be `once`.
     pub(super) async fn open(
         data_dir: &Path,
         settings: &Settings,
         dealing: Dealing,
         address: String,
         accept_data_loss: bool,
+        once: bool,
     ) -> Result<Self, ServeError> {
-        let (data_dir, settings) = (data_dir.to_owned(), settings.clone());
-        let opening = move || match &settings.log {
-            LogSetting::Local => {
-                let log = LocalLog::open(&data_dir, local(&settings, accept_data_loss))?;
-                Ok(Self::Local(Arc::new(log)))
-            }
-            LogSetting::Kafka { brokers } => {
-                let mut options = kafka(brokers, &data_dir, &settings)?;
-                (options.assignor, options.labels) = (dealing.assignor, dealing.labels);
-                options.address = Some(address);
-                Ok(Self::Kafka(Arc::new(KafkaLog::connect(options)?)))
-            }
+        let LogSetting::Kafka { brokers } = &settings.log else {
+            let (data_dir, options) = (data_dir.to_owned(), local(settings, accept_data_loss));
+            return blocking(move || Ok(Self::Local(Arc::new(LocalLog::open(&data_dir, options)?)))).await;
         };
-        let opened = tokio::task::spawn_blocking(opening).await;
-        opened.unwrap_or_else(|error| Err(ServeError::Close(error.to_string())))
+        let mut options = kafka(brokers, data_dir, settings)?;
+        (options.assignor, options.labels) = (dealing.assignor, dealing.labels);
+        options.address = Some(address);
+        let mut pause = RETRY_FIRST;
+        loop {
+            let trying = options.clone();
+            let tried = blocking(move || Ok(Self::Kafka(Arc::new(KafkaLog::connect(trying)?)))).await;
+            match tried {
+                Err(ServeError::Kafka(riverrun_log_kafka::OpenError::Connect(error))) if error.may_pass && !once => {
+                    tracing::warn!("{error} (RR0421); trying again in {} s", pause.as_secs());
+                }
+                opened => return opened,
+            }
+            tokio::time::sleep(pause).await;
+            pause = RETRY_MAX.min(pause * 2);
+        }
     }
 
     pub(super) fn log(&self) -> Arc<dyn Log> {
@@ -59,6 +70,11 @@ impl Opened {
             Self::Local(log) => Arc::clone(log) as Arc<dyn Log>,
             Self::Kafka(log) => Arc::clone(log) as Arc<dyn Log>,
         }
+    }
+
+    /// Whether the log recognises an event that is sent again. Otherwise tasks behind the doors do.
+    pub(super) fn deduplicates(&self) -> bool {
+        matches!(self, Self::Local(_))
     }
 
     /// What was missing from the log when it was opened.
@@ -82,6 +98,11 @@ impl Opened {
             log.close();
         }
     }
+}
+
+async fn blocking(open: impl FnOnce() -> Result<Opened, ServeError> + Send + 'static) -> Result<Opened, ServeError> {
+    let opened = tokio::task::spawn_blocking(open).await;
+    opened.unwrap_or_else(|error| Err(ServeError::Close(error.to_string())))
 }
 
 fn local(settings: &Settings, accept_data_loss: bool) -> Options {

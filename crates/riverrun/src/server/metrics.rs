@@ -16,6 +16,7 @@ pub(super) struct Registered {
     registry: Registry,
     lag_events: Family<TaskLabels, Gauge>,
     lag_seconds: Family<TaskLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    door_waiting: Family<DoorLabels, Gauge>,
     consumer_lag: Family<ConsumerLabels, Gauge>,
     consumer_committed: Family<ConsumerLabels, Gauge>,
 }
@@ -24,6 +25,12 @@ pub(super) struct Registered {
 struct TaskLabels {
     pipeline: String,
     task: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DoorLabels {
+    topic: String,
+    partition: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,6 +48,7 @@ impl Registered {
             registry: Registry::default(),
             lag_events: Family::default(),
             lag_seconds: Family::default(),
+            door_waiting: Family::default(),
             consumer_lag: Family::default(),
             consumer_committed: Family::default(),
         };
@@ -57,6 +65,11 @@ impl Registered {
             "riverrun_task_lag_seconds",
             "How long ago the last record a task processed was accepted, while others wait",
             registered.lag_seconds.clone(),
+        );
+        registry.register(
+            "riverrun_door_waiting",
+            "Events that doors have stored and that are not in their topic yet",
+            registered.door_waiting.clone(),
         );
         registry.register(
             "riverrun_consumer_lag",
@@ -80,6 +93,12 @@ impl Registered {
                 let lag = i64::try_from(task.lag_events).unwrap_or(i64::MAX);
                 self.lag_events.get_or_create(&labels).set(lag);
                 self.lag_seconds.get_or_create(&labels).set(task.lag_seconds);
+            }
+        }
+        for door in runtime.doors().unwrap_or_default() {
+            for (partition, waiting) in (0..).zip(door.waiting) {
+                let labels = DoorLabels { topic: door.topic.to_string(), partition };
+                self.door_waiting.get_or_create(&labels).set(i64::try_from(waiting).unwrap_or(i64::MAX));
             }
         }
         let mut page = String::new();

@@ -16,6 +16,7 @@ mod replays;
 mod routes;
 mod status;
 mod views;
+mod waiting;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,13 +29,14 @@ use riverrun_ingest::accept::IdentityError;
 use riverrun_ingest::{Acceptor, Access, Consumers, Doors, Grant, Guarded, Token};
 use riverrun_log::{Health, Log};
 use riverrun_log_local::{Loss, OpenError};
-use riverrun_runtime::{Runtime, RuntimeOptions, StartError, WallClock};
+use riverrun_runtime::{Admission, Runtime, RuntimeOptions, StartError, WallClock};
 use riverrun_topology::Topology;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::log::Opened;
+use self::waiting::Waiting;
 use crate::view::{self, View, ViewError};
 
 pub(crate) use self::log::Dealing;
@@ -171,7 +173,11 @@ impl Server {
         let data_dir = options.data_dir.clone().unwrap_or_else(|| settings.data_dir.clone());
         let address = listener.local_addr().map_err(|source| ServeError::Listen { listen, source })?;
         let address = format!("http://{address}");
-        let opened = Opened::open(&data_dir, &settings, dealing, address, options.accept_data_loss).await?;
+        let waiting = Waiting::serve(&listener);
+        let opening =
+            Opened::open(&data_dir, &settings, dealing, address, options.accept_data_loss, options.embedded).await;
+        drop(waiting);
+        let opened = opening?;
         let metrics = metrics::Registered::new(&opened);
         let running = RuntimeOptions {
             workers: options.workers.unwrap_or_else(processors),
@@ -179,6 +185,7 @@ impl Server {
             metrics: metrics.runtime.clone(),
             clock: WallClock::System,
             drop_state: options.drop_state,
+            admission: admission(&opened, &settings, options.doors),
         };
         let log = opened.log();
         let consumers = Consumers::new(Arc::clone(&log), topology.app.clone());
@@ -218,7 +225,8 @@ impl Server {
             limits: settings.limits,
             metrics: self.parts.metrics.doors.clone(),
             access: Arc::new(Access::new(listen, &settings.allowed_hosts, tokens)),
-            dead_letters: dead_letters::all(&self.parts.topology).into(),
+            entrances: self.parts.runtime.has_entrances(),
+            dead_letters: dead_letters::all(&self.parts).into(),
             closing: self.closing.subscribe(),
         };
         Ok(routes::routes(Arc::clone(&self.parts), doors, open))
@@ -292,7 +300,7 @@ impl Server {
             let health = parts.log.health();
             parts.opened.close();
             match health {
-                Health::Serving => Ok(()),
+                Health::Serving | Health::Unreachable { .. } => Ok(()),
                 Health::Stopped { reason } => Err(ServeError::Close(reason)),
             }
         });
@@ -303,6 +311,12 @@ impl Server {
 fn token(declared: &riverrun_app::Token) -> Token {
     let (name, verbs, topics) = (declared.name.clone(), declared.verbs.clone(), declared.topics.clone());
     Token::new(Grant { name, verbs, topics }, declared.secret.reveal())
+}
+
+/// How events of doors are deduplicated where the log does not do it.
+fn admission(opened: &Opened, settings: &Settings, runs_here: bool) -> Option<Admission> {
+    let window_days = settings.limits.deduplication_days;
+    (!opened.deduplicates() && window_days > 0).then_some(Admission { window_days, runs_here })
 }
 
 fn processors() -> usize {

@@ -58,15 +58,19 @@ async fn consumers(parts: &Parts) -> Vec<ConsumerReport> {
 /// The process runs and its log takes writes; otherwise it should be restarted.
 async fn live(State(parts): State<Arc<Parts>>) -> Response {
     match parts.log.health() {
-        Health::Serving => "serving\n".into_response(),
+        // A restart would not bring the log back.
+        Health::Serving | Health::Unreachable { .. } => "serving\n".into_response(),
         Health::Stopped { reason } => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("the log stopped: {reason}\n")).into_response()
         }
     }
 }
 
-/// Live, and every pipeline runs.
+/// Live, with a log that answers, and every pipeline runs.
 async fn ready(State(parts): State<Arc<Parts>>) -> Response {
+    if let Health::Unreachable { reason } = parts.log.health() {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("the log cannot be reached: {reason}\n")).into_response();
+    }
     let stopped = parts.runtime.pipelines().unwrap_or_default().into_iter().find_map(|pipeline| match pipeline.state {
         PipelineState::Running => None,
         PipelineState::Stopped { reason } => Some(format!("pipeline {} stopped: {reason}\n", pipeline.name)),

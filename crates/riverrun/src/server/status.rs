@@ -3,7 +3,7 @@
 use riverrun_ingest::consumers::ConsumerReport;
 use riverrun_ingest::http::ConsumerStatus;
 use riverrun_log::{Health, ReadError};
-use riverrun_runtime::{ModelStatus, PipelineState, PipelineStatus, TaskStatus};
+use riverrun_runtime::{DoorStatus, ModelStatus, PipelineState, PipelineStatus, TaskStatus};
 use serde::Serialize;
 
 use super::{Parts, idle};
@@ -18,6 +18,9 @@ pub(super) struct Status {
     topics: Vec<Topic>,
     models: Vec<Model>,
     pipelines: Vec<Pipeline>,
+    /// Only where tasks behind the doors recognise what is sent again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    doors: Vec<Door>,
     consumers: Vec<ConsumerStatus>,
 }
 
@@ -76,6 +79,15 @@ struct Input {
     end: u64,
 }
 
+#[derive(Serialize)]
+struct Door {
+    topic: String,
+    let_in: u64,
+    duplicates: u64,
+    dead_letters: u64,
+    waiting: Vec<u64>,
+}
+
 impl Status {
     /// The status as of now.
     ///
@@ -84,6 +96,7 @@ impl Status {
     pub(super) fn of(parts: &Parts, consumers: &[ConsumerReport]) -> Result<Self, ReadError> {
         let (health, reason) = match parts.log.health() {
             Health::Serving => ("serving", None),
+            Health::Unreachable { reason } => ("unreachable", Some(reason)),
             Health::Stopped { reason } => ("stopped", Some(reason)),
         };
         let topics = parts.topology.topics.keys().map(|name| {
@@ -99,6 +112,7 @@ impl Status {
             topics: topics.collect::<Result<_, ReadError>>()?,
             models: models(&parts.runtime.models()?),
             pipelines: parts.runtime.pipelines()?.into_iter().map(Pipeline::from).collect(),
+            doors: parts.runtime.doors()?.into_iter().map(Door::from).collect(),
             consumers: consumers.iter().map(ConsumerStatus::from).collect(),
         })
     }
@@ -135,6 +149,18 @@ impl From<PipelineStatus> for Pipeline {
             skipped: status.counts.skipped,
             late: status.counts.late,
             tasks: status.tasks.into_iter().map(Task::from).collect(),
+        }
+    }
+}
+
+impl From<DoorStatus> for Door {
+    fn from(status: DoorStatus) -> Self {
+        Self {
+            topic: status.topic.to_string(),
+            let_in: status.counts.emitted,
+            duplicates: status.counts.dropped,
+            dead_letters: status.counts.dead_letters,
+            waiting: status.waiting,
         }
     }
 }

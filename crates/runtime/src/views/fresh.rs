@@ -14,8 +14,8 @@ use crate::stage_name::StageName;
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 impl Runtime {
-    /// Resolves when the view holds everything that came of the events at `positions`, each of a topic its pipeline reads. Behind
-    /// a repartition, that is what the events before it have become, too.
+    /// Resolves when the view holds everything that came of the events at `positions`, each of a topic its pipeline reads or of its
+    /// entrance. Behind a repartition, that is what the events before it have become, too.
     ///
     /// # Errors
     /// [`ViewError::Behind`] when that takes longer than `patience`; [`ViewError::NotAnInput`] for a topic it does not read.
@@ -25,17 +25,23 @@ impl Runtime {
         };
         let stages = self.topology.stages(pipeline);
         let inputs = pipeline.inputs();
+        let until = Instant::now() + patience;
+        let behind =
+            |position: &Position| ViewError::Behind { view: view.name.clone(), position: position.to_string() };
+        let mut admitted = Vec::with_capacity(positions.len());
         for position in positions {
+            admitted.push(self.admitted(position, until).await?.ok_or_else(|| behind(position))?);
+        }
+        for position in &admitted {
             if !inputs.contains(&&position.topic) {
                 let inputs = inputs.iter().map(|input| input.as_str()).collect::<Vec<_>>().join(", ");
                 return Err(ViewError::NotAnInput { view: view.name.clone(), position: position.to_string(), inputs });
             }
         }
-        let until = Instant::now() + patience;
-        for position in positions {
+        for (position, asked) in admitted.iter().zip(positions) {
             let goal = (TopicPartition::new(position.topic.clone(), position.partition), position.offset.next());
             if !self.passes(view, pipeline, &stages, goal, until).await? {
-                return Err(ViewError::Behind { view: view.name.clone(), position: position.to_string() });
+                return Err(behind(asked));
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 //! A worker owns its tasks alone. It gathers what they decide, commits it in one change, and waits when there is nothing to do.
 //! After a failed or uncertain commit its tasks are over: it joins again and starts from the last committed positions.
 
+pub(crate) mod admitting;
 mod interleaving;
 pub(crate) mod live;
 pub(crate) mod model;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Site;
-use super::fold::{self, ORDERS, SUMS};
+use super::fold::{self, ENTRANCE, Found, ORDERS, REFUSED, SUMS};
 use super::instances::{Instances, Program};
 use super::load::Load;
 use crate::failure::Failure;
@@ -83,10 +83,14 @@ pub(super) fn under_load<T>(
     let told = disturb(instances)?;
     instances.wait_ready()?;
     let sends = load.end();
-    site.outside.wait_idle(&site.prefix, &site.topic(ORDERS), CATCH_UP)?;
-    let (orders, sums) = (site.outside.read(&site.topic(ORDERS))?, site.outside.read(&site.topic(SUMS))?);
-    fold::check(&sends, &orders, &sums)?;
-    say(format!("  {} orders sent, {} stored, {} sums", sends.len(), orders.len(), sums.len()));
+    for topic in [ENTRANCE, ORDERS] {
+        site.outside.wait_idle(&site.prefix, &site.topic(topic), CATCH_UP)?;
+    }
+    let read = |topic| site.outside.read(&site.topic(topic));
+    let found = Found { orders: read(ORDERS)?, sums: read(SUMS)?, refused: read(REFUSED)? };
+    fold::check(&sends, &found)?;
+    let (orders, sums, refused) = (found.orders.len(), found.sums.len(), found.refused.len());
+    say(format!("  {} orders sent, {orders} stored, {refused} refused, {sums} sums", sends.len()));
     instances.end_all()?;
     Ok(told)
 }

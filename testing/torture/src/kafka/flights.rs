@@ -52,6 +52,7 @@ fn publish_and_kill(site: &Site<'_>, instances: &mut Instances, data: &Path) -> 
     instances.start_all()?;
     for topic in MODELS {
         wait(site, instances, publish(site, instances, data, topic)?)?;
+        site.outside.wait_idle(&site.prefix, &site.topic(&format!("{topic}.in")), CATCH_UP)?;
     }
     // The publisher speaks to the other instance, so that it has nothing to do with the kill.
     let publishing = publish(site, instances, data, "flights")?.spawn().or_environment("cannot publish")?;
@@ -59,7 +60,9 @@ fn publish_and_kill(site: &Site<'_>, instances: &mut Instances, data: &Path) -> 
     instances.pass(Duration::from_millis(1_500))?;
     instances.kill(1)?;
     publishing.wait(site, instances)?;
-    site.outside.wait_idle(&site.prefix, &site.topic("flights"), CATCH_UP)?;
+    for topic in ["flights.in", "flights"] {
+        site.outside.wait_idle(&site.prefix, &site.topic(topic), CATCH_UP)?;
+    }
     let (flights, departures) =
         (site.outside.read(&site.topic("flights"))?, site.outside.read(&site.topic("departures"))?);
     check(&flown(&data.join("flights.ndjson.gz"))?, &flights, &departures)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::load::{Fate, Sends};
+use super::load::{DOUBLE_AMOUNT, Fate, Sends};
 use super::outside::Record;
 use super::{Site, kafka_settings};
 use crate::failure::Failure;
@@ -13,6 +13,10 @@ use crate::position::Position;
 
 pub(super) const ORDERS: &str = "orders";
 pub(super) const SUMS: &str = "sums";
+/// Where doors put orders before they are let in.
+pub(super) const ENTRANCE: &str = "orders.in";
+/// Where orders with the id of another one end.
+pub(super) const REFUSED: &str = "_door-dead-letters.orders";
 /// More than one instance has workers, so that some move whenever one comes or goes.
 const PARTITIONS: u32 = 6;
 
@@ -43,38 +47,70 @@ pipelines:
     )
 }
 
+/// What is on the cluster after it.
+pub(super) struct Found {
+    pub(super) orders: Vec<Record>,
+    pub(super) sums: Vec<Record>,
+    /// Orders that were not let in.
+    pub(super) refused: Vec<Record>,
+}
+
 /// Compares what was sent with the committed orders and sums.
 ///
 /// # Errors
 /// [`Failure::Broken`] with every place that is wrong.
-pub(super) fn check(sends: &Sends, orders: &[Record], sums: &[Record]) -> Result<(), Failure> {
-    let mut wrong = inputs(sends, orders);
-    wrong.extend(order_of_accounts(sends, orders));
-    wrong.extend(outputs(orders, sums));
+pub(super) fn check(sends: &Sends, found: &Found) -> Result<(), Failure> {
+    let mut wrong = inputs(sends, &found.orders);
+    wrong.extend(doubles(sends, &found.refused));
+    wrong.extend(order_of_accounts(sends, &found.orders));
+    wrong.extend(outputs(&found.orders, &found.sums));
     Failure::unless_empty(wrong)
 }
 
-/// What was acknowledged is where it was told to be, what was refused is nowhere, and nothing is there twice.
+/// What was acknowledged is there once, what was refused is nowhere, and nothing is there twice, however often it was sent.
 fn inputs(sends: &Sends, orders: &[Record]) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut found: BTreeMap<&str, Vec<Position>> = BTreeMap::new();
+    let mut found: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
     for order in orders {
-        found.entry(order.attribute("id").unwrap_or_default()).or_default().push(position(order));
+        found.entry(order.attribute("id").unwrap_or_default()).or_default().push(order);
     }
     for (id, sent) in sends {
         let places = found.remove(id.as_str()).unwrap_or_default();
         let is_right = match &sent.fate {
-            Fate::Acknowledged(position) => places == [position.clone()],
-            Fate::Refused => places.is_empty(),
-            Fate::Unknown => places.len() <= 1,
+            Some(Fate::Acknowledged(position)) => {
+                matches!(places[..], [only] if only.partition == position.partition && amount(only) == sent.number)
+            }
+            Some(Fate::Refused) => places.is_empty(),
+            Some(Fate::Unknown) | None => places.len() <= 1,
         };
         if !is_right {
-            let places: Vec<String> = places.iter().map(Position::to_string).collect();
+            let places: Vec<String> = places.into_iter().map(|order| position(order).to_string()).collect();
             wrong.push(format!("order {id} is {:?} and stands at {places:?}", sent.fate));
         }
     }
     wrong.extend(found.keys().map(|id| format!("order {id:?} was never sent")));
     wrong
+}
+
+/// Every other order with a used id became a dead letter, and nothing else did.
+fn doubles(sends: &Sends, refused: &[Record]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut missing: BTreeSet<&str> =
+        sends.iter().filter(|(_, sent)| sent.has_double).map(|(id, _)| id.as_str()).collect();
+    for letter in refused {
+        let id = letter.attribute("id").unwrap_or_default();
+        missing.remove(id);
+        if amount(letter) != DOUBLE_AMOUNT || letter.attribute("rrerrorcode") != Some("RR0142") {
+            wrong.push(format!("{id:?} was refused for {:?}", letter.attribute("rrerror")));
+        }
+    }
+    wrong.extend(missing.into_iter().map(|id| format!("the double of {id} is no dead letter")));
+    wrong
+}
+
+fn amount(order: &Record) -> u64 {
+    let data: Value = order.value.as_deref().and_then(|value| serde_json::from_str(value).ok()).unwrap_or_default();
+    data.get("amount").and_then(Value::as_u64).unwrap_or_default()
 }
 
 /// A sender waits for an answer before it sends the next order, so those that were acknowledged are in their order.
@@ -83,7 +119,7 @@ fn order_of_accounts(sends: &Sends, orders: &[Record]) -> Vec<String> {
     let mut last: BTreeMap<&str, u64> = BTreeMap::new();
     for order in orders {
         let sent = order.attribute("id").and_then(|id| sends.get(id));
-        let Some(sent) = sent.filter(|sent| matches!(sent.fate, Fate::Acknowledged(_))) else { continue };
+        let Some(sent) = sent.filter(|sent| matches!(sent.fate, Some(Fate::Acknowledged(_)))) else { continue };
         if let Some(before) = last.insert(&sent.account, sent.number).filter(|before| *before > sent.number) {
             wrong.push(format!("{}: number {} of {} comes after {before}", position(order), sent.number, sent.account));
         }
@@ -125,10 +161,6 @@ fn outputs(orders: &[Record], sums: &[Record]) -> Vec<String> {
 /// What the sum of each order has to be.
 fn running_sums(orders: &[Record]) -> BTreeMap<Position, Value> {
     let mut accounts: BTreeMap<Option<&str>, (u64, u64)> = BTreeMap::new();
-    let amount = |order: &Record| {
-        let data: Value = order.value.as_deref().and_then(|value| serde_json::from_str(value).ok()).unwrap_or_default();
-        data.get("amount").and_then(Value::as_u64).unwrap_or_default()
-    };
     let mut expected = BTreeMap::new();
     for order in orders {
         let (seen, sum) = accounts.entry(order.key.as_deref()).or_default();
@@ -156,12 +188,24 @@ mod tests {
     }
 
     fn wrong(orders: &[Record], sums: &[Record]) -> usize {
-        let at = |offset| Fate::Acknowledged(Position { topic: ORDERS.to_owned(), partition: 0, offset });
-        let sent = |number, fate| Sent { account: "a".to_owned(), number, fate };
-        let sends: Sends = [("o-1", sent(1, at(3))), ("o-2", sent(2, at(5))), ("o-3", sent(3, Fate::Unknown))]
-            .map(|(id, sent)| (id.to_owned(), sent))
-            .into();
-        match check(&sends, orders, sums) {
+        let refused = [Record { value: Some(r#"{"amount":1000000000}"#.to_owned()), ..order(0, "o-2", 0) }];
+        wrong_with(orders, sums, &refused.map(coded))
+    }
+
+    fn coded(mut letter: Record) -> Record {
+        letter.headers.insert("ce_rrerrorcode".to_owned(), "RR0142".to_owned());
+        letter
+    }
+
+    fn wrong_with(orders: &[Record], sums: &[Record], refused: &[Record]) -> usize {
+        let at = |offset| Some(Fate::Acknowledged(Position { topic: ENTRANCE.to_owned(), partition: 0, offset }));
+        let sent = |number, fate, has_double| Sent { account: "a".to_owned(), number, fate, has_double };
+        let sends: Sends =
+            [("o-1", sent(1, at(3), false)), ("o-2", sent(2, at(5), true)), ("o-3", sent(3, None, false))]
+                .map(|(id, sent)| (id.to_owned(), sent))
+                .into();
+        let found = Found { orders: orders.to_vec(), sums: sums.to_vec(), refused: refused.to_vec() };
+        match check(&sends, &found) {
             Ok(()) => 0,
             Err(Failure::Broken(places)) => places.len(),
             Err(other) => panic!("{other}"),
@@ -185,5 +229,11 @@ mod tests {
         assert_eq!(wrong(&orders, &[sums[0].clone(), sum(1, 5, 1, 2)]), 1);
         assert_eq!(wrong(&orders, &[sums[1].clone(), sums[0].clone()]), 1);
         assert_eq!(wrong(&[order(3, "o-1", 1), order(5, "o-2", 2), order(7, "o-9", 0)], &sums), 2);
+        // Stored again, and its double instead of it.
+        assert_eq!(wrong(&[orders[0].clone(), orders[1].clone(), order(7, "o-1", 1)], &sums), 3);
+        assert_eq!(wrong(&[orders[0].clone(), order(5, "o-2", 1_000_000_000)], &sums[..1]), 2);
+        // A double that is gone, and an order that was refused.
+        assert_eq!(wrong_with(&orders, &sums, &[]), 1);
+        assert_eq!(wrong_with(&orders, &sums, &[coded(order(0, "o-2", 2))]), 1);
     }
 }

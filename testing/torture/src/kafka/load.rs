@@ -1,6 +1,7 @@
 //! Senders of numbered orders, to whichever instance is there, and what they were told of each.
 //!
-//! An order is sent once: what is not answered stays unknown, so that a second one on the cluster is nobody's but the product's.
+//! As a careful sender does, a sender sends again what was not answered, to any instance, before it sends anything new; and now and
+//! then also what was. So most orders come more than once, and the product has to see to it that they count once.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,6 +24,10 @@ const SENDERS: u64 = 3;
 const ACCOUNTS: u64 = 8;
 /// After this long an order is given up as unknown: a paused instance holds it for longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+/// Of how many answered requests one is sent again.
+const AGAIN_EVERY: u64 = 10;
+/// Of how many orders one gets a double: another order with its id.
+const DOUBLE_EVERY: u64 = 50;
 
 /// What became of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +46,14 @@ pub(super) struct Sent {
     pub(super) account: String,
     /// Counts the orders of a sender; also the order's amount.
     pub(super) number: u64,
-    pub(super) fate: Fate,
+    /// What was told of it; nothing before the first answer.
+    pub(super) fate: Option<Fate>,
+    /// Whether another order was sent with this one's id, and told to be stored.
+    pub(super) has_double: bool,
 }
+
+/// What every double has for an amount, and no order.
+pub(super) const DOUBLE_AMOUNT: u64 = 1_000_000_000;
 
 /// Every order that was sent, by its id.
 pub(super) type Sends = BTreeMap<String, Sent>;
@@ -65,6 +76,7 @@ impl Load {
             made: 0,
             addresses: Arc::clone(addresses),
             connection: None,
+            unanswered: Vec::new(),
             sends: Arc::clone(&sends),
         };
         let start = |number| {
@@ -102,6 +114,8 @@ struct Sender {
     made: u64,
     addresses: Addresses,
     connection: Option<(SocketAddr, Connection)>,
+    /// Orders that have to be sent again before others are.
+    unanswered: Vec<Event>,
     sends: Arc<Mutex<Sends>>,
 }
 
@@ -121,29 +135,69 @@ impl Sender {
         self.random.pick(&known).copied()
     }
 
-    /// Sends some new orders together: all are stored or none.
+    /// Sends some orders together: all are stored or none.
     fn send(&mut self, address: SocketAddr) {
-        let orders: Vec<Event> = (0..self.random.between(1, 6)).map(|_| self.order()).collect();
+        let mut orders = std::mem::take(&mut self.unanswered);
+        if orders.is_empty() {
+            orders = (0..self.random.between(1, 6)).map(|_| self.order()).collect();
+        }
+        let fates = self.post(address, &orders);
+        let is_answered = fates.iter().all(|fate| matches!(fate, Fate::Acknowledged(_)));
+        self.remember(&orders, fates);
+        if !is_answered {
+            self.unanswered = orders;
+            return;
+        }
+        if self.random.between(0, AGAIN_EVERY) == 0 {
+            self.post(address, &orders);
+        }
+        if self.random.between(0, DOUBLE_EVERY) == 0
+            && let Some(order) = orders.first()
+        {
+            self.send_double(address, order.clone());
+        }
+    }
+
+    fn send_double(&mut self, address: SocketAddr, mut double: Event) {
+        let id = double.id.clone();
+        let account = self.known(&id, |sent| sent.account.clone());
+        double.data = Some(data(&account.unwrap_or_default(), DOUBLE_AMOUNT));
+        let fates = self.post(address, &[double]);
+        if fates.iter().all(|fate| matches!(fate, Fate::Acknowledged(_))) {
+            self.known(&id, |sent| sent.has_double = true);
+        }
+    }
+
+    fn post(&mut self, address: SocketAddr, orders: &[Event]) -> Vec<Fate> {
         let mut connection = match self.connection.take() {
             Some((known, connection)) if known == address => connection,
             _ => Connection::new(address, REQUEST_TIMEOUT),
         };
-        let answer = connection.send(&Request::post("/topics/orders/events", event::BATCH, event::batch(&orders)));
+        let answer = connection.send(&Request::post("/topics/orders/events", event::BATCH, event::batch(orders)));
         let fates = match &answer {
             Ok(response) => fates(response, orders.len()),
             Err(HttpError::Unreachable(_)) => vec![Fate::Refused; orders.len()],
             Err(HttpError::Lost(_)) => vec![Fate::Unknown; orders.len()],
         };
         self.connection = answer.is_ok().then_some((address, connection));
-        let mut sends = self.sends.lock().unwrap_or_else(PoisonError::into_inner);
+        fates
+    }
+
+    /// What was told of orders. What was not answered once stays unknown, whatever a later try is refused with.
+    fn remember(&self, orders: &[Event], fates: Vec<Fate>) {
         for (order, fate) in orders.iter().zip(fates) {
-            if let Some(sent) = sends.get_mut(&order.id) {
-                sent.fate = fate;
-            }
+            self.known(&order.id, |sent| match (&sent.fate, &fate) {
+                (None | Some(Fate::Refused), _) | (_, Fate::Acknowledged(_)) => sent.fate = Some(fate),
+                _ => {}
+            });
         }
     }
 
-    /// A new order, which is unknown from now on.
+    fn known<T>(&self, id: &str, look: impl FnOnce(&mut Sent) -> T) -> Option<T> {
+        self.sends.lock().unwrap_or_else(PoisonError::into_inner).get_mut(id).map(look)
+    }
+
+    /// A new order.
     fn order(&mut self) -> Event {
         let number = self.made;
         self.made += 1;
@@ -155,12 +209,16 @@ impl Sender {
             subject: None,
             time_seconds: 0,
             note: None,
-            data: Some(format!(r#"{{"account":"{account}","amount":{number}}}"#)),
+            data: Some(data(&account, number)),
         };
-        let sent = Sent { account, number, fate: Fate::Unknown };
+        let sent = Sent { account, number, fate: None, has_double: false };
         self.sends.lock().unwrap_or_else(PoisonError::into_inner).insert(order.id.clone(), sent);
         order
     }
+}
+
+fn data(account: &str, amount: u64) -> String {
+    format!(r#"{{"account":"{account}","amount":{amount}}}"#)
 }
 
 /// What an answer says of so many orders. 429 says that nothing is stored; 5xx leaves it open.

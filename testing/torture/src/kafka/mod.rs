@@ -132,8 +132,8 @@ fn site<'a>(plan: &'a Plan, name: &str, brokers: &str, replication: usize, inter
 
 /// Runs one and prints its line; true when nothing is wrong.
 fn report(name: &str, run: impl FnOnce(&mut u32) -> Result<(), Failure>) -> Result<bool, Failure> {
-    /// More say nothing more.
-    const PLACES_MAX: usize = 20;
+    /// Of the first and of the last ones; those between are of the same kinds.
+    const PLACES_MAX: usize = 12;
     let mut passed = 0;
     match run(&mut passed) {
         Ok(()) => {
@@ -141,7 +141,9 @@ fn report(name: &str, run: impl FnOnce(&mut u32) -> Result<(), Failure>) -> Resu
             Ok(true)
         }
         Err(Failure::Broken(places)) => {
-            places.iter().take(PLACES_MAX).for_each(|place| say(format!("  wrong: {place}")));
+            let is_shown = |number: usize| number < PLACES_MAX || number + PLACES_MAX >= places.len();
+            let shown = places.iter().enumerate().filter(|(number, _)| is_shown(*number));
+            shown.for_each(|(_, place)| say(format!("  wrong: {place}")));
             say(format!("  {} places are wrong", places.len()));
             say(format!("{name}: {passed} passed, 1 failed"));
             Ok(false)

@@ -60,7 +60,8 @@ impl Outside {
         self.run(&["read", &self.brokers, topic])?.lines().map(parse).collect()
     }
 
-    /// Waits until the groups with this prefix have committed all there is, and one of them every partition of a topic.
+    /// Waits until the groups with this prefix have committed all there is, and one of them every partition of a topic that is
+    /// not empty.
     ///
     /// # Errors
     /// [`Failure::Broken`] when one stays behind.

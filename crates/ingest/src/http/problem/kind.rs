@@ -109,6 +109,7 @@ fn append_kind(error: &AppendError) -> Kind {
     match error {
         AppendError::Conflict { .. } => Kind("RR0142", S::CONFLICT, "The id was used for another event"),
         AppendError::Overloaded { .. } => Kind("RR0150", S::TOO_MANY_REQUESTS, "The log is busy"),
+        AppendError::Unreachable { .. } => Kind("RR0159", S::SERVICE_UNAVAILABLE, "The log cannot be reached"),
         AppendError::UnknownTopic { .. } => Kind("RR0140", S::NOT_FOUND, "No such topic"),
         AppendError::Failed(_) => Kind("RR0151", S::INTERNAL_SERVER_ERROR, "Whether the events were stored is unknown"),
     }

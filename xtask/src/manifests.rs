@@ -21,7 +21,11 @@ pub(crate) fn check() -> Result<(), Failure> {
     std::fs::write(&app_file, embedded(&std::fs::read_to_string(&manifests)?))?;
     let mut command_line = Command::new(tree::test_program("riverrun"));
     command_line.arg("--file").arg(app_file).arg("check");
-    command_line.envs([("KAFKA_BROKERS", "broker:9092"), ("POD_NAME", "shop-0"), ("SENDER_TOKEN", "long-enough-to-pass")]);
+    command_line.envs([
+        ("KAFKA_BROKERS", "broker:9092"),
+        ("POD_NAME", "shop-0"),
+        ("SENDER_TOKEN", "long-enough-to-pass"),
+    ]);
     process::run(command_line)
 }
 

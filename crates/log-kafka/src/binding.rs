@@ -4,10 +4,14 @@
 //! the record, the data its value; no data is a null value, which compaction takes as a deletion. The time of the record is when it
 //! was accepted; that of the event is `ce_time`.
 //!
+//! Records in the structured mode are read too, and written by nobody here.
+//!
 //! Anybody may write to a topic, so a record need not be a CloudEvent. What it lacks gets a default ([`decode`] says which); nothing
 //! makes a record unreadable.
 
-use bytes::Bytes;
+mod structured;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
 use riverrun_event::attribute::CONTEXT_ATTRIBUTES;
 use riverrun_event::{Event, Key, Partition, Position, Record, Text, Time};
 
@@ -19,32 +23,30 @@ const BYTES: &str = "application/octet-stream";
 /// The media type of what is not said to be anything and looks like no JSON.
 const PLAIN: &str = "text/plain";
 
+/// About what the values of an event's headers take.
+const VALUES_BYTES: usize = 256;
+
 /// Headers as they are on the wire: names may repeat, values may be null.
 type Headers = Vec<(String, Option<Bytes>)>;
 
 /// An event as a record for a partition.
 pub(crate) fn encode(topic: String, partition: Partition, event: Event) -> krafka::Record {
     let Event { id, source, kind, subject, time, key, data_schema, attributes, content_type, data } = event;
-    let mut headers = Headers::with_capacity(6 + attributes.iter().count());
-    let mut put = |name: &str, value: &str| {
-        headers.push((format!("{PREFIX}{name}"), Some(Bytes::copy_from_slice(value.as_bytes()))));
-    };
-    put("specversion", "1.0");
-    put("id", &id);
-    put("source", &source);
-    put("type", &kind);
     let time = time.map(|time| time.to_string());
-    for (name, value) in
-        [("subject", subject.as_deref()), ("time", time.as_deref()), ("dataschema", data_schema.as_deref())]
-    {
-        if let Some(value) = value {
-            put(name, value);
-        }
-    }
-    attributes.iter().for_each(|(name, value)| put(name, value));
-    if let Some(content_type) = content_type {
-        headers.push((CONTENT_TYPE.to_owned(), Some(Bytes::copy_from_slice(content_type.as_bytes()))));
-    }
+    let stated = [("subject", subject.as_deref()), ("time", time.as_deref()), ("dataschema", data_schema.as_deref())];
+    let stated = stated.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let named =
+        [("id", &*id), ("source", &*source), ("type", &*kind)].into_iter().chain(stated).chain(attributes.iter());
+    // The values of all headers share one piece of memory.
+    let mut values = BytesMut::with_capacity(VALUES_BYTES);
+    let mut value = |text: &str| {
+        values.put_slice(text.as_bytes());
+        Some(values.split().freeze())
+    };
+    let mut headers = Headers::with_capacity(8 + attributes.iter().count());
+    headers.push((format!("{PREFIX}specversion"), Some(Bytes::from_static(b"1.0"))));
+    headers.extend(named.map(|(name, text)| (format!("{PREFIX}{name}"), value(text))));
+    headers.extend(content_type.map(|text| (CONTENT_TYPE.to_owned(), value(&text))));
     let mut record = krafka::Record::new(topic, Bytes::new());
     record.partition = i32::try_from(partition.0).ok();
     record.key = key.map(|key| key.to_bytes());
@@ -78,6 +80,11 @@ pub(crate) fn decode(
         }
     }
     event.key = key.and_then(|key| Key::new(key).ok());
+    if let Some(value) = value.as_ref().filter(|_| structured::is_structured(event.content_type.as_deref()))
+        && let Some(event) = structured::decode(&event, value)
+    {
+        return Record { position, accepted, event };
+    }
     if !is_cloud_event && event.content_type.is_none() {
         event.content_type = value.as_ref().and_then(|value| content_type_of(value)).map(Into::into);
     }
@@ -179,6 +186,31 @@ mod tests {
             decoded(&[("content-type", b"text/csv")], None, Some(b"a")).event.content_type.as_deref(),
             Some("text/csv")
         );
+    }
+
+    #[test]
+    fn a_record_may_be_an_event_as_a_whole() {
+        let structured = |value: &str| {
+            let header = ("content-type", &b"application/cloudevents+json; charset=UTF-8"[..]);
+            decoded(&[header], Some(b"ada"), Some(value.as_bytes())).event
+        };
+        let event = structured(
+            r#"{"specversion":"1.0","id":"o-1","source":"/shop","type":"order","time":"1970-01-01T00:00:05Z","sent":true,"data":{"a": 1}}"#,
+        );
+        assert_eq!((&*event.id, &*event.source, &*event.kind), ("o-1", "/shop", "order"));
+        assert_eq!((event.time, event.attributes.get("sent")), (Some(Time::from_unix(5, 0)), Some("true")));
+        assert_eq!((event.data.as_deref(), event.content_type), (Some(&br#"{"a": 1}"#[..]), None));
+        assert_eq!(event.key, Some(Key::new("ada").unwrap()));
+        let event = structured(r#"{"specversion":"1.0","id":"2","datacontenttype":"text/csv","data":"a;b"}"#);
+        assert_eq!((event.data.as_deref(), event.content_type.as_deref()), (Some(&b"a;b"[..]), Some("text/csv")));
+        assert_eq!(&*event.kind, "kafka.record", "what is missing has its default");
+        let event = structured(r#"{"specversion":"1.0","id":"3","data_base64":"AP8="}"#);
+        assert_eq!(event.data.as_deref(), Some(&[0, 255][..]));
+        // What says to be one and is none stays what it is.
+        for broken in ["", "[]", "{", r#"{"id":"4"}"#, r#"{"specversion":"1.0","data_base64":"?"}"#] {
+            let event = structured(broken);
+            assert_eq!((&*event.id, event.data.as_deref()), ("orders/2@7", Some(broken.as_bytes())), "{broken}");
+        }
     }
 
     #[test]

@@ -105,9 +105,7 @@ async fn a_member_that_returns_instead_of_giving_up_its_tasks_holds_up_nobody() 
     let mut a = Player::join(static_member("a"));
     a.has(&[0, 1, 2, 3], "aaaa").await;
     let mut b = Player::join(static_member("b"));
-    let asked = async {
-        while !matches!(a.heard.recv().await, Some(Word::Tasks { tasks, .. }) if tasks.len() == 2) {}
-    };
+    let asked = async { while !matches!(a.heard.recv().await, Some(Word::Tasks { tasks, .. }) if tasks.len() == 2) {} };
     timeout(PATIENCE, asked).await.unwrap();
     drop(a);
     let mut a = Player::join(static_member("a"));

@@ -10,6 +10,8 @@ use crate::limits::NAME_BYTES_MAX;
 
 /// Longest prefix that Riverrun puts before a user's name.
 const PREFIX_BYTES_MAX: usize = 32;
+/// How the names of entrances end.
+const ENTRANCE: &str = ".in";
 
 /// Why a name was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -166,9 +168,6 @@ impl TopicName {
         Self(format!("_model-dead-letters.{model}").into())
     }
 }
-
-/// How the names of entrances end.
-const ENTRANCE: &str = ".in";
 
 impl OperatorName {
     /// The operator that owns the identities of the events a door has let in.

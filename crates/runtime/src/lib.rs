@@ -5,12 +5,12 @@
 //! Nothing here knows which log it runs on.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
-mod admission;
 mod calls;
 mod claim;
 pub mod clock;
 pub mod commit;
 pub mod dead_letter;
+mod entrances;
 mod execution;
 mod kept_state;
 pub mod metrics;
@@ -28,8 +28,8 @@ pub mod step;
 pub mod views;
 pub mod worker;
 
-pub use admission::Admission;
 pub use clock::WallClock;
+pub use entrances::Entrances;
 pub use kept_state::Dropped;
 pub use metrics::Metrics;
 pub use replay::{Replay, ReplayError, ReplayProgress, ReplayRequest};

@@ -10,8 +10,8 @@ use riverrun_log::{Compaction, Followed, GroupName, Log, Membership, Retention, 
 use riverrun_topology::{Compact, Pipeline, Stage, Topic, Topology, TopologyError};
 use tokio::sync::watch;
 
-use crate::admission::{self, Admission};
 use crate::clock::WallClock;
+use crate::entrances::{self, Entrances};
 use crate::execution::Execution;
 use crate::kept_state::{Dropped, KeptState};
 use crate::metrics::Metrics;
@@ -41,7 +41,7 @@ pub struct RuntimeOptions {
     /// Whether state is deleted whose step is gone or has changed its meaning, instead of refusing to start.
     pub drop_state: bool,
     /// How events of doors are deduplicated where the log does not do it.
-    pub admission: Option<Admission>,
+    pub entrances: Option<Entrances>,
 }
 
 /// Why the runtime did not start.
@@ -149,7 +149,7 @@ impl Runtime {
             return Err(StartError::Topology(problems));
         }
         let mut specs = topic_specs(&topology);
-        specs.extend(options.admission.iter().flat_map(|_| admission::topic_specs(&topology)));
+        specs.extend(options.entrances.iter().flat_map(|_| entrances::topic_specs(&topology)));
         log.ensure(&specs).await?;
         let mut runtime = Self {
             models: Arc::new(ModelStore::new(&topology, broadcast_models(&topology))),

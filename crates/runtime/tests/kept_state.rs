@@ -23,7 +23,7 @@ fn start(world: &World, log: &MemoryLog, topology: Topology, drop_state: bool) -
         metrics: Metrics::default(),
         clock: WallClock::System,
         drop_state,
-        admission: None,
+        entrances: None,
     };
     let started = world.block_on(Runtime::start(Arc::new(topology), Arc::new(log.clone()), options));
     started.map_err(|error| error.to_string())

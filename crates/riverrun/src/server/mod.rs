@@ -29,7 +29,7 @@ use riverrun_ingest::accept::IdentityError;
 use riverrun_ingest::{Acceptor, Access, Consumers, Doors, Grant, Guarded, Token};
 use riverrun_log::{Health, Log};
 use riverrun_log_local::{Loss, OpenError};
-use riverrun_runtime::{Admission, Runtime, RuntimeOptions, StartError, WallClock};
+use riverrun_runtime::{Entrances, Runtime, RuntimeOptions, StartError, WallClock};
 use riverrun_topology::Topology;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -185,7 +185,7 @@ impl Server {
             metrics: metrics.runtime.clone(),
             clock: WallClock::System,
             drop_state: options.drop_state,
-            admission: admission(&opened, &settings, options.doors),
+            entrances: entrances(&opened, &settings, options.doors),
         };
         let log = opened.log();
         let consumers = Consumers::new(Arc::clone(&log), topology.app.clone());
@@ -314,9 +314,9 @@ fn token(declared: &riverrun_app::Token) -> Token {
 }
 
 /// How events of doors are deduplicated where the log does not do it.
-fn admission(opened: &Opened, settings: &Settings, runs_here: bool) -> Option<Admission> {
+fn entrances(opened: &Opened, settings: &Settings, runs_here: bool) -> Option<Entrances> {
     let window_days = settings.limits.deduplication_days;
-    (!opened.deduplicates() && window_days > 0).then_some(Admission { window_days, runs_here })
+    (!opened.deduplicates() && window_days > 0).then_some(Entrances { window_days, runs_here })
 }
 
 fn processors() -> usize {

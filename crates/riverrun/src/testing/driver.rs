@@ -121,7 +121,7 @@ impl Driver {
             metrics: Metrics::default(),
             clock: WallClock::Manual(self.clock.moved()),
             drop_state: false,
-            admission: None,
+            entrances: None,
         };
         let log: Arc<dyn Log> = Arc::new(self.log.clone());
         let tasks = LocalSet::new();

@@ -113,7 +113,7 @@ impl World {
             metrics: Metrics::default(),
             clock: WallClock::Manual(self.clock.subscribe()),
             drop_state: false,
-            admission: None,
+            entrances: None,
         };
         let tasks = LocalSet::new();
         let starting = Runtime::start_local(Arc::clone(&self.topology), Arc::clone(&self.log), options);

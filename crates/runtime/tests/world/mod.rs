@@ -150,7 +150,7 @@ impl World {
             metrics: Metrics::default(),
             clock: WallClock::System,
             drop_state: false,
-            admission: None,
+            entrances: None,
         };
         self.executor.block_on(Runtime::start(Arc::clone(&self.topology), log, options)).unwrap()
     }

@@ -16,7 +16,7 @@ use crate::worker::admitting::Admitting;
 
 /// How the events of doors are deduplicated by tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admission {
+pub struct Entrances {
     /// How many days before an event's own its identity is looked for.
     pub window_days: u32,
     /// Whether the tasks run in this process.
@@ -37,7 +37,7 @@ pub(crate) fn topic_specs(topology: &Topology) -> impl Iterator<Item = TopicSpec
 impl Runtime {
     /// Starts what lets events in, where that is asked for.
     pub(crate) fn start_doors(&mut self) -> Result<(), StartError> {
-        let Some(admission) = self.options.admission.filter(|admission| admission.runs_here) else { return Ok(()) };
+        let Some(entrances) = self.options.entrances.filter(|entrances| entrances.runs_here) else { return Ok(()) };
         for topic in self.topology.topics.values() {
             let entrance = TopicName::entrance_of(&topic.name);
             if self.topology.topics.contains_key(&entrance) {
@@ -51,7 +51,7 @@ impl Runtime {
                 log: Arc::clone(&self.log),
                 topic: topic.name.clone(),
                 label: format!("door:{}", topic.name),
-                window_days: admission.window_days,
+                window_days: entrances.window_days,
                 progress: Arc::clone(&progress),
                 metrics: self.options.metrics.clone(),
             };
@@ -64,7 +64,7 @@ impl Runtime {
     /// Whether doors put events into the entrances of their topics.
     #[must_use]
     pub fn has_entrances(&self) -> bool {
-        self.options.admission.is_some()
+        self.options.entrances.is_some()
     }
 
     /// How far the events that wait in entrances have been let in.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use riverrun_event::{Offset, Partition, Position, TopicName, TopicPartition};
-use riverrun_log::{GroupName, ReadError, Retention, TaskId, TaskInputs, TopicSpec};
+use riverrun_log::{GroupName, ReadError, Retention, TopicSpec};
 use riverrun_topology::Topology;
 use tokio::time::Instant;
 
 use crate::progress::Progress;
-use crate::runtime::{Runtime, StartError};
+use crate::runtime::{Runtime, StartError, task_per_partition};
 use crate::status::DoorStatus;
 use crate::worker::admitting::Admitting;
 
@@ -44,9 +44,7 @@ impl Runtime {
                 return Err(StartError::EntranceTaken { topic: topic.name.clone(), entrance });
             }
             let progress = Arc::new(Progress::default());
-            let inputs = |task| vec![TopicPartition::new(entrance.clone(), Partition(task))];
-            let task = |task| TaskInputs { task: TaskId(task), inputs: inputs(task) };
-            let tasks: Vec<TaskInputs> = (0..topic.partitions).map(task).collect();
+            let tasks = task_per_partition(&entrance, topic.partitions);
             let work = Admitting {
                 log: Arc::clone(&self.log),
                 topic: topic.name.clone(),
@@ -100,11 +98,7 @@ impl Runtime {
         let (_, tasks) = progress.snapshot();
         let own = |entrance: &TopicPartition| tasks.values().find_map(|task| task.positions.get(entrance)).copied();
         let elsewhere: Vec<_> = entrances.iter().filter(|entrance| own(entrance).is_none()).cloned().collect();
-        let committed = match elsewhere.as_slice() {
-            [] => None,
-            elsewhere => self.log.committed(&GroupName::door(&self.topology.app, topic), elsewhere),
-        };
-        let committed = committed.transpose()?.unwrap_or_default();
+        let committed = self.committed_elsewhere(&GroupName::door(&self.topology.app, topic), &elsewhere)?;
         let next = |entrance| own(entrance).or_else(|| committed.get(entrance).copied()).unwrap_or_default();
         Ok(entrances.iter().map(next).collect())
     }

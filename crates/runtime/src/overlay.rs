@@ -180,14 +180,34 @@ fn fatal(error: riverrun_log::StateError) -> StepError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
+    //! The committed rows of one operator, in memory.
+
+    use std::sync::{Mutex, PoisonError};
+
+    use riverrun_log::StateError;
+
     use super::*;
 
-    struct Committed(BTreeMap<Bytes, Bytes>);
+    #[derive(Default)]
+    pub(crate) struct Committed(pub(crate) Mutex<BTreeMap<Bytes, Bytes>>);
+
+    impl Committed {
+        /// Changes the rows as a commit does.
+        pub(crate) fn commit(&self, changes: Vec<StateChange>) {
+            let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            for change in changes {
+                match change.value {
+                    Some(value) => rows.insert(change.key, value),
+                    None => rows.remove(&change.key),
+                };
+            }
+        }
+    }
 
     impl StateRead for Committed {
-        fn get(&self, _: &OperatorName, key: &[u8]) -> Result<Option<Bytes>, riverrun_log::StateError> {
-            Ok(self.0.get(key).cloned())
+        fn get(&self, _: &OperatorName, key: &[u8]) -> Result<Option<Bytes>, StateError> {
+            Ok(self.0.lock().unwrap().get(key).cloned())
         }
 
         fn scan(
@@ -197,8 +217,9 @@ mod tests {
             to: &[u8],
             direction: Direction,
             limit: usize,
-        ) -> Result<Vec<(Bytes, Bytes)>, riverrun_log::StateError> {
-            let rows = self.0.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+        ) -> Result<Vec<(Bytes, Bytes)>, StateError> {
+            let rows = self.0.lock().unwrap();
+            let rows = rows.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
             let rows = rows.map(|(key, value)| (key.clone(), value.clone()));
             Ok(match direction {
                 Direction::Ascending => rows.take(limit).collect(),
@@ -206,6 +227,14 @@ mod tests {
             })
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::testing::Committed;
+    use super::*;
 
     fn bytes(text: &str) -> Bytes {
         Bytes::copy_from_slice(text.as_bytes())
@@ -213,7 +242,7 @@ mod tests {
 
     fn overlay() -> (Overlay, OperatorName) {
         let rows = ["a", "c", "e"].map(|key| (bytes(key), bytes("old")));
-        (Overlay::new(Arc::new(Committed(rows.into()))), OperatorName::new("count").unwrap())
+        (Overlay::new(Arc::new(Committed(Mutex::new(rows.into())))), OperatorName::new("count").unwrap())
     }
 
     fn keys(overlay: &Overlay, operator: &OperatorName, direction: Direction, limit: usize) -> String {
@@ -236,7 +265,7 @@ mod tests {
     fn a_scan_passes_over_any_number_of_deleted_rows() {
         let key = |number: u32| Bytes::copy_from_slice(&number.to_be_bytes());
         let rows = (0..100).map(|number| (key(number), bytes("old")));
-        let mut overlay = Overlay::new(Arc::new(Committed(rows.collect())));
+        let mut overlay = Overlay::new(Arc::new(Committed(Mutex::new(rows.collect()))));
         let operator = OperatorName::new("count").unwrap();
         (0..90).for_each(|number| overlay.put(&operator, &key(number), None));
         let scan = |direction, limit| {

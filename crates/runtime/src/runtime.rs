@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use riverrun_event::{ModelName, PipelineName, TopicName, TopicPartition};
+use riverrun_event::{ModelName, Partition, PipelineName, TopicName, TopicPartition};
 use riverrun_log::{Compaction, Followed, GroupName, Log, Membership, Retention, TaskId, TaskInputs, TopicSpec};
 use riverrun_topology::{Compact, Pipeline, Stage, Topic, Topology, TopologyError};
 use tokio::sync::watch;
@@ -301,11 +301,7 @@ impl Runtime {
             let progress = Arc::new(Progress::default());
             let group = GroupName::model(&self.topology.app, name);
             let partitions = self.topology.topics.get(&model.from).map_or(0, |topic| topic.partitions);
-            let inputs = |task: u32| {
-                let input = TopicPartition::new(model.from.clone(), riverrun_event::Partition(task));
-                TaskInputs { task: TaskId(task), inputs: vec![input] }
-            };
-            let tasks: Vec<TaskInputs> = (0..partitions).map(inputs).collect();
+            let tasks = task_per_partition(&model.from, partitions);
             let followed = self.follow(name, &group, &tasks)?;
             let work = Modelling {
                 log: Arc::clone(&self.log),
@@ -401,6 +397,12 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         self.shutdown();
     }
+}
+
+/// Tasks that read one partition of a topic each, with its number.
+pub(crate) fn task_per_partition(topic: &TopicName, partitions: u32) -> Vec<TaskInputs> {
+    let input = |number| TopicPartition::new(topic.clone(), Partition(number));
+    (0..partitions).map(|number| TaskInputs { task: TaskId(number), inputs: vec![input(number)] }).collect()
 }
 
 /// Every topic the log must have: the declared ones and those of dead letters.

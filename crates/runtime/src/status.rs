@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use riverrun_event::{ModelName, Offset, Partition, Time, TopicName, TopicPartition};
-use riverrun_log::{ReadError, TaskId, TaskInputs};
+use riverrun_log::{GroupName, ReadError, TaskId, TaskInputs};
 
 use crate::metrics::Counts;
 use crate::progress::{Progress, TaskProgress};
@@ -123,18 +123,26 @@ impl Runtime {
         let declared = declared.unwrap_or_default();
         let elsewhere = declared.iter().filter(|task| !done.contains_key(&task.task));
         let elsewhere: Vec<TopicPartition> = elsewhere.flat_map(|task| task.inputs.clone()).collect();
-        let committed = match elsewhere.as_slice() {
-            // Usual, and asked often: it must not cost a question to the log.
-            [] => None,
-            inputs => self.log.committed(&name.group(&self.topology.app), inputs),
-        };
-        let committed = committed.transpose()?.unwrap_or_default();
+        let committed = self.committed_elsewhere(&name.group(&self.topology.app), &elsewhere)?;
         let tasks = declared.into_iter().map(|task| {
             let done = done.get(&task.task);
             self.task_status(task, done, &committed)
         });
         let tasks = tasks.collect::<Result<_, ReadError>>()?;
         Ok(PipelineStatus { name: name.clone(), state, counts, tasks })
+    }
+
+    /// How far a group has committed inputs whose tasks are not of this process.
+    pub(crate) fn committed_elsewhere(
+        &self,
+        group: &GroupName,
+        inputs: &[TopicPartition],
+    ) -> Result<BTreeMap<TopicPartition, Offset>, ReadError> {
+        // None is usual, and asked often: it must not cost a question to the log.
+        if inputs.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        Ok(self.log.committed(group, inputs).transpose()?.unwrap_or_default())
     }
 
     /// `committed` holds what other processes have committed of tasks that are theirs.

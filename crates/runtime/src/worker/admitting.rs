@@ -223,48 +223,9 @@ fn decode(row: &[u8]) -> Result<(Content, Offset), StepError> {
 mod tests {
     use super::*;
     use riverrun_event::{Event, Time};
-    use riverrun_log::{StateError, StateRead};
-    use std::collections::BTreeMap;
-    use std::sync::{Mutex, PoisonError};
+    use riverrun_log::StateRead;
 
-    /// The state of a task, as committed.
-    #[derive(Default)]
-    struct Rows(Mutex<BTreeMap<Bytes, Bytes>>);
-
-    impl Rows {
-        fn commit(&self, identities: &mut Identities) {
-            let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            for change in identities.rows.take_changes() {
-                match change.value {
-                    Some(value) => rows.insert(change.key, value),
-                    None => rows.remove(&change.key),
-                };
-            }
-        }
-    }
-
-    impl StateRead for Rows {
-        fn get(&self, _: &OperatorName, key: &[u8]) -> Result<Option<Bytes>, StateError> {
-            Ok(self.0.lock().unwrap().get(key).cloned())
-        }
-
-        fn scan(
-            &self,
-            _: &OperatorName,
-            from: &[u8],
-            to: &[u8],
-            direction: Direction,
-            limit: usize,
-        ) -> Result<Vec<(Bytes, Bytes)>, StateError> {
-            let rows = self.0.lock().unwrap();
-            let within = rows.iter().filter(|(key, _)| key.as_ref() >= from && key.as_ref() < to);
-            let within = within.map(|(key, value)| (key.clone(), value.clone()));
-            Ok(match direction {
-                Direction::Ascending => within.take(limit).collect(),
-                Direction::Descending => within.collect::<Vec<_>>().into_iter().rev().take(limit).collect(),
-            })
-        }
-    }
+    use crate::overlay::testing::Committed;
 
     fn at_day(day: u64, offset: u64, id: &str, data: &str) -> Record {
         let mut event = Event::new(id, "/s", "t");
@@ -277,18 +238,18 @@ mod tests {
         }
     }
 
-    fn open(rows: &Arc<Rows>) -> Identities {
+    fn open(rows: &Arc<Committed>) -> Identities {
         Identities::open(Overlay::new(Arc::clone(rows) as Arc<dyn StateRead>), 7).unwrap()
     }
 
     #[test]
     fn an_event_passes_once_within_the_window_whoever_has_the_task() {
-        let rows = Arc::new(Rows::default());
+        let rows = Arc::new(Committed::default());
         let mut door = open(&rows);
         assert_eq!(door.meet(&at_day(100, 0, "a", "1")).unwrap(), Met::New);
         assert_eq!(door.meet(&at_day(100, 1, "a", "1")).unwrap(), Met::Again);
         assert_eq!(door.meet(&at_day(100, 2, "a", "2")).unwrap(), Met::Other(Offset(0)));
-        rows.commit(&mut door);
+        rows.commit(door.rows.take_changes());
         let mut door = open(&rows);
         assert_eq!(door.meet(&at_day(107, 3, "a", "1")).unwrap(), Met::Again);
         assert_eq!(door.meet(&at_day(107, 4, "b", "1")).unwrap(), Met::New);
@@ -299,18 +260,18 @@ mod tests {
 
     #[test]
     fn days_that_count_no_more_are_deleted_a_part_at_a_time() {
-        let rows = Arc::new(Rows::default());
+        let rows = Arc::new(Committed::default());
         let mut door = open(&rows);
         for number in 0..3_000 {
             door.meet(&at_day(100, number, &number.to_string(), "")).unwrap();
         }
         door.forget().unwrap();
-        rows.commit(&mut door);
+        rows.commit(door.rows.take_changes());
         assert_eq!(rows.0.lock().unwrap().len(), 3_000);
         for left in [952, 0] {
             door.meet(&at_day(108, 9_000, "new", "")).unwrap();
             door.forget().unwrap();
-            rows.commit(&mut door);
+            rows.commit(door.rows.take_changes());
             assert_eq!(rows.0.lock().unwrap().len(), left + 1);
         }
     }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use riverrun_event::{
@@ -109,6 +110,21 @@ impl fmt::Display for TaskId {
 /// Counts the owners a task has had. A commit with an older epoch is refused: its owner is a zombie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Epoch(pub u64);
+
+/// How often a worker commits while more and more comes in: after this time, or when this much of an input waits, whichever is first. What
+/// comes after a while without anything is committed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitInterval {
+    /// From one commit to the next.
+    pub time: Duration,
+    /// Most bytes that one task takes from one input partition for one commit.
+    pub bytes: usize,
+}
+
+impl CommitInterval {
+    /// One commit after the other. 512 KiB spread the cost of a sync, and a commit stays far below the 4 MiB that a log takes in one go.
+    pub const AT_ONCE: Self = Self { time: Duration::ZERO, bytes: 512 * 1024 };
+}
 
 /// One atomic change by the tasks of one member.
 #[derive(Clone, Debug, Default)]

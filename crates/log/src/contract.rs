@@ -10,7 +10,7 @@ use riverrun_event::{Offset, OperatorName, Position, Record, Time, TopicName, To
 use tokio::sync::{oneshot, watch};
 
 use crate::append::{AppendBatch, AppendError, Logged};
-use crate::commit::{Commit, CommitError, Committed, Epoch, GroupName, Order, TaskId};
+use crate::commit::{Commit, CommitError, CommitInterval, Committed, Epoch, GroupName, Order, TaskId};
 use crate::topic::{EnsureError, TopicDescription, TopicSpec};
 
 /// A boxed future: one allocation per batch or commit, next to at least one disk or network write.
@@ -69,6 +69,11 @@ pub trait Log: Topics + Observe {
     /// # Errors
     /// [`JoinError`] when the log cannot take members.
     fn join(&self, membership: Membership) -> Result<Box<dyn Member>, JoinError>;
+
+    /// How often workers are to commit.
+    fn commit_interval(&self) -> CommitInterval {
+        CommitInterval::AT_ONCE
+    }
 }
 
 /// What can be seen of a log from outside.

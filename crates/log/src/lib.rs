@@ -20,8 +20,8 @@ pub mod topic;
 pub use append::{AppendBatch, AppendError, Logged, NewRecord};
 pub use assignor::{Assignor, AssignorError, Deal, GroupMember, Label, Labels, MemberName, NamedAssignor, Round};
 pub use commit::{
-    CallAnswer, Commit, CommitError, Committed, Epoch, GroupName, InputRange, ModelFrontier, Order, StateChange,
-    TaskCommit, TaskId,
+    CallAnswer, Commit, CommitError, CommitInterval, Committed, Epoch, GroupName, InputRange, ModelFrontier, Order,
+    StateChange, TaskCommit, TaskId,
 };
 pub use compaction::Compaction;
 pub use contract::{

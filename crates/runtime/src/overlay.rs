@@ -1,6 +1,7 @@
 //! A task's state as its steps see it: the committed rows with the uncommitted changes on top.
 //!
-//! Changes gather until the commit; those of an event that fails are undone. The overlay never writes anywhere itself.
+//! Changes gather until a commit takes them, and stay on top until it is durable, since the task goes on meanwhile; those of an
+//! event that fails are undone. The overlay never writes anywhere itself.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -12,8 +13,14 @@ use riverrun_event::OperatorName;
 use riverrun_log::{Direction, StateChange, StateRead};
 use riverrun_topology::{KeyedState, StepError};
 
-/// `None`: deleted.
-type Row = Option<Bytes>;
+/// A row that is not known to be committed as it is here.
+struct Row {
+    /// `None`: deleted.
+    value: Option<Bytes>,
+    /// Which commit holds it.
+    commit: u64,
+}
+
 /// What a row was in the overlay before an event changed it; the outer `None`: not in the overlay.
 type Undo = (OperatorName, Bytes, Option<Row>);
 
@@ -22,13 +29,23 @@ pub struct Overlay {
     committed: Arc<dyn StateRead>,
     changed: HashMap<OperatorName, BTreeMap<Bytes, Row>>,
     undo: Vec<Undo>,
+    /// The number of the commit that is to take what changes now.
+    commit: u64,
+}
+
+/// What a commit takes.
+pub struct Changes {
+    /// The rows.
+    pub rows: Vec<StateChange>,
+    /// Which of the overlay's commits it is, for [`Overlay::settle`].
+    pub commit: u64,
 }
 
 impl Overlay {
     /// Without changes yet.
     #[must_use]
     pub fn new(committed: Arc<dyn StateRead>) -> Self {
-        Self { committed, changed: HashMap::new(), undo: Vec::new() }
+        Self { committed, changed: HashMap::new(), undo: Vec::new(), commit: 0 }
     }
 
     /// Keeps the changes of the event that just succeeded.
@@ -47,14 +64,34 @@ impl Overlay {
         }
     }
 
-    /// Takes the changes for a commit. Until it is durable, the overlay must not be read.
-    pub fn take_changes(&mut self) -> Vec<StateChange> {
+    /// Takes the changes since the last call for a commit. They are seen on top until [`settle`](Self::settle) says that they are
+    /// durable.
+    pub fn take_changes(&mut self) -> Changes {
         self.undo.clear();
-        let change = |operator: &OperatorName, (key, value)| StateChange { operator: operator.clone(), key, value };
-        self.changed
-            .drain()
-            .flat_map(|(operator, rows)| rows.into_iter().map(move |row| change(&operator, row)).collect::<Vec<_>>())
-            .collect()
+        let commit = self.commit;
+        self.commit += 1;
+        let mut changes = Vec::new();
+        for (operator, rows) in &self.changed {
+            let new = rows.iter().filter(|(_, row)| row.commit == commit);
+            changes.extend(new.map(|(key, row)| StateChange {
+                operator: operator.clone(),
+                key: key.clone(),
+                value: row.value.clone(),
+            }));
+        }
+        Changes { rows: changes, commit }
+    }
+
+    /// This commit is durable, and so are those before it: what it took is found in the committed state.
+    pub fn settle(&mut self, commit: u64) {
+        let is_durable = |row: &Row| row.commit <= commit;
+        for rows in self.changed.values_mut() {
+            if rows.values().all(is_durable) {
+                rows.clear();
+            } else {
+                rows.retain(|_, row| !is_durable(row));
+            }
+        }
     }
 
     /// Rows with `from <= key < to`, at most `limit`, in the direction's order.
@@ -113,7 +150,7 @@ fn merged<'c>(
             Some((changed, row)) => {
                 // The change counts, not what was there before.
                 let _hidden = committed.next_if(|(key, _)| key == changed);
-                rows.extend(row.clone().map(|value| (changed.clone(), value)));
+                rows.extend(row.value.clone().map(|value| (changed.clone(), value)));
             }
             None => match committed.next() {
                 Some(row) => rows.push(row),
@@ -127,16 +164,17 @@ fn merged<'c>(
 impl KeyedState for Overlay {
     fn get(&mut self, operator: &OperatorName, key: &[u8]) -> Result<Option<Bytes>, StepError> {
         match self.changed.get(operator).and_then(|rows| rows.get(key)) {
-            Some(row) => Ok(row.clone()),
+            Some(row) => Ok(row.value.clone()),
             None => self.committed.get(operator, key).map_err(fatal),
         }
     }
 
     fn put(&mut self, operator: &OperatorName, key: &[u8], value: Option<Bytes>) {
         let key = Bytes::copy_from_slice(key);
+        let row = Row { value, commit: self.commit };
         let before = match self.changed.get_mut(operator) {
-            Some(rows) => rows.insert(key.clone(), value),
-            None => self.changed.entry(operator.clone()).or_default().insert(key.clone(), value),
+            Some(rows) => rows.insert(key.clone(), row),
+            None => self.changed.entry(operator.clone()).or_default().insert(key.clone(), row),
         };
         self.undo.push((operator.clone(), key, before));
     }
@@ -285,7 +323,37 @@ mod tests {
         overlay.put(&operator, b"x", Some(bytes("2")));
         overlay.put(&operator, b"a", None);
         overlay.undo();
-        let changes = overlay.take_changes();
+        let changes = overlay.take_changes().rows;
         assert_eq!(changes, [StateChange { operator, key: bytes("a"), value: Some(bytes("1")) }]);
+    }
+
+    #[test]
+    fn changes_stay_on_top_until_their_commit_is_durable() {
+        let rows = Arc::new(Committed::default());
+        let mut overlay = Overlay::new(Arc::clone(&rows) as Arc<dyn StateRead>);
+        let operator = OperatorName::new("count").unwrap();
+        let read = |overlay: &mut Overlay| {
+            let mut row = |key: &[u8]| overlay.get(&OperatorName::new("count").unwrap(), key).unwrap();
+            ["a", "b"].map(|key| row(key.as_bytes()).map(|row| String::from_utf8(row.to_vec()).unwrap()))
+        };
+        overlay.put(&operator, b"a", Some(bytes("1")));
+        overlay.put(&operator, b"b", Some(bytes("1")));
+        overlay.keep();
+        let first = overlay.take_changes();
+        overlay.put(&operator, b"a", Some(bytes("2")));
+        overlay.keep();
+        overlay.put(&operator, b"b", None);
+        overlay.undo();
+        assert_eq!(read(&mut overlay), [Some("2".to_owned()), Some("1".to_owned())]);
+        let second = overlay.take_changes();
+        assert_eq!((first.rows.len(), second.rows.len()), (2, 1));
+        rows.commit(first.rows);
+        overlay.settle(first.commit);
+        assert_eq!(read(&mut overlay), [Some("2".to_owned()), Some("1".to_owned())]);
+        assert_eq!(keys(&overlay, &operator, Direction::Ascending, 9), "ab");
+        rows.commit(second.rows);
+        overlay.settle(second.commit);
+        rows.0.lock().unwrap().clear();
+        assert_eq!(read(&mut overlay), [None, None], "what is durable is read where it was committed");
     }
 }

@@ -13,7 +13,7 @@ use riverrun_log::identity::day_of;
 use riverrun_log::{Assigned, Content, Direction, Identity, Log, NewRecord, TaskCommit};
 use riverrun_topology::{EventError, KeyedState, StepError};
 
-use super::stepping::{Found, READ_BYTES_MAX, read_from};
+use super::stepping::{Found, read_from};
 use super::{Gathered, Interruption, Ownership, Work};
 use crate::dead_letter::dead_letter;
 use crate::metrics::{Counts, Metrics};
@@ -47,8 +47,17 @@ pub(crate) struct DoorTask {
     released: Instant,
 }
 
+/// What it has decided beside its change.
+pub(crate) struct DoorDecided {
+    /// Which commit of its overlay it is.
+    commit: u64,
+    counts: Counts,
+    next: Offset,
+}
+
 impl Work for Admitting {
     type Task = DoorTask;
+    type Decided = DoorDecided;
 
     fn label(&self) -> &str {
         &self.label
@@ -62,8 +71,9 @@ impl Work for Admitting {
         Ok(DoorTask { ownership, input, next, identities, counts: Counts::default(), released: Instant::now() })
     }
 
-    async fn gather(&self, task: &mut DoorTask) -> Result<Gathered, Interruption> {
-        let Found { records, next } = read_from(self.log.as_ref(), &task.input, task.next, READ_BYTES_MAX)?;
+    async fn gather(&self, task: &mut DoorTask) -> Result<Gathered<DoorDecided>, Interruption> {
+        let bytes_max = self.log.commit_interval().bytes;
+        let Found { records, next, is_full } = read_from(self.log.as_ref(), &task.input, task.next, bytes_max)?;
         if next == task.next {
             return Ok(Gathered::default());
         }
@@ -86,19 +96,21 @@ impl Work for Admitting {
         }
         task.identities.forget().map_err(interruption)?;
         commit.positions.push((task.input.clone(), task.next));
-        commit.state = task.identities.rows.take_changes();
-        Ok(Gathered { commit: Some(commit), ..Gathered::default() })
+        let changes = task.identities.rows.take_changes();
+        commit.state = changes.rows;
+        let decided = DoorDecided { commit: changes.commit, counts: std::mem::take(&mut task.counts), next: task.next };
+        Ok(Gathered { commit: Some((commit, decided)), is_full, ..Gathered::default() })
     }
 
-    fn committed(&self, task: &mut DoorTask) {
-        let counts = std::mem::take(&mut task.counts);
+    fn committed(&self, task: &mut DoorTask, DoorDecided { commit, counts, next }: DoorDecided) {
+        task.identities.rows.settle(commit);
         self.metrics.count(&self.label, counts);
         if task.released.elapsed() >= RELEASE_EVERY {
             task.released = Instant::now();
-            self.log.release(&task.input.at(task.next));
+            self.log.release(&task.input.at(next));
         }
         self.progress.update(task.ownership.task, counts, |progress| {
-            progress.positions.insert(task.input.clone(), task.next);
+            progress.positions.insert(task.input.clone(), next);
         });
     }
 }
@@ -238,6 +250,12 @@ mod tests {
         }
     }
 
+    fn commit(rows: &Committed, door: &mut Identities) {
+        let changes = door.rows.take_changes();
+        rows.commit(changes.rows);
+        door.rows.settle(changes.commit);
+    }
+
     fn open(rows: &Arc<Committed>) -> Identities {
         Identities::open(Overlay::new(Arc::clone(rows) as Arc<dyn StateRead>), 7).unwrap()
     }
@@ -249,7 +267,7 @@ mod tests {
         assert_eq!(door.meet(&at_day(100, 0, "a", "1")).unwrap(), Met::New);
         assert_eq!(door.meet(&at_day(100, 1, "a", "1")).unwrap(), Met::Again);
         assert_eq!(door.meet(&at_day(100, 2, "a", "2")).unwrap(), Met::Other(Offset(0)));
-        rows.commit(door.rows.take_changes());
+        commit(&rows, &mut door);
         let mut door = open(&rows);
         assert_eq!(door.meet(&at_day(107, 3, "a", "1")).unwrap(), Met::Again);
         assert_eq!(door.meet(&at_day(107, 4, "b", "1")).unwrap(), Met::New);
@@ -266,12 +284,12 @@ mod tests {
             door.meet(&at_day(100, number, &number.to_string(), "")).unwrap();
         }
         door.forget().unwrap();
-        rows.commit(door.rows.take_changes());
+        commit(&rows, &mut door);
         assert_eq!(rows.0.lock().unwrap().len(), 3_000);
         for left in [952, 0] {
             door.meet(&at_day(108, 9_000, "new", "")).unwrap();
             door.forget().unwrap();
-            rows.commit(door.rows.take_changes());
+            commit(&rows, &mut door);
             assert_eq!(rows.0.lock().unwrap().len(), left + 1);
         }
     }

@@ -1,26 +1,26 @@
 //! The live work of a pipeline: read what is new, wait a bounded while for models that are behind, step, commit with an order
 //! record.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use riverrun_event::{ModelName, Time, TopicPartition};
-use riverrun_log::{Assigned, InputRange, Log, Order, TaskCommit};
+use riverrun_event::{ModelName, Offset, Time, TopicPartition};
+use riverrun_log::{Assigned, InputRange, Log, Order, StateChange, TaskCommit};
 use riverrun_topology::Topology;
 use riverrun_topology::operators::lookup::Question;
 use tokio::sync::watch;
 
 use super::interleaving::{Waiting, in_order_of_time};
-use super::stepping::{READ_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from};
+use super::stepping::{Stepped, Stepping, SteppingTask, read_from};
 use super::timing::Advanced;
 use super::{Gathered, Interruption, Work};
 use crate::clock::WallClock;
-use crate::metrics::Metrics;
+use crate::metrics::{Counts, Metrics};
 use crate::models::{Frontier, ModelStore};
-use crate::peeks::PeekLog;
+use crate::peeks::{PeekLog, Peeks};
 use crate::progress::Progress;
-use crate::views::View;
+use crate::views::{View, ViewChange};
 
 /// How long a commit waits for models that are behind what was durable when its input was read. An update acknowledged before
 /// an event was sent is thereby seen by it, unless the model's task is stuck.
@@ -49,6 +49,7 @@ pub(crate) struct Live {
 
 impl Work for Live {
     type Task = SteppingTask;
+    type Decided = LiveDecided;
 
     fn label(&self) -> &str {
         &self.label
@@ -59,13 +60,16 @@ impl Work for Live {
         self.stepping.open(assigned)
     }
 
-    async fn gather(&self, task: &mut SteppingTask) -> Result<Gathered, Interruption> {
-        let (waiting, passed_over) = self.waiting(task)?;
+    async fn gather(&self, task: &mut SteppingTask) -> Result<Gathered<LiveDecided>, Interruption> {
+        let Read { waiting, passed_over, mut is_full } = self.read(task)?;
         let waiting = in_order_of_time(waiting);
         let tick = if waiting.is_empty() { self.due_tick(task)? } else { None };
         if waiting.is_empty() && tick.is_none() {
             // Offsets without records at the end are committed too, so that whoever looks at the group sees no lag.
-            let commit = passed_over.then(|| task.positions_only());
+            let commit = match passed_over {
+                true => Some((task.positions_only(), self.decided(task, &[], None))),
+                false => None,
+            };
             return Ok(Gathered { commit, ..Gathered::default() });
         }
         if !self.models_are_ready().await? {
@@ -77,7 +81,8 @@ impl Work for Live {
         let mut stop = None;
         if let Some(now) = tick {
             match self.stepping.tick(task, now, Some(&frontier), &mut commit)? {
-                Advanced::All | Advanced::Paused => {}
+                Advanced::All => {}
+                Advanced::Paused => is_full = true,
                 Advanced::Waits(timer, question) => self.ask(task, &timer, question),
                 Advanced::Stopped(reason) => stop = Some(reason),
             }
@@ -90,7 +95,7 @@ impl Work for Live {
             let is_paused = matches!(stepped, Stepped::PausedAt(_) | Stepped::WaitsAt(..));
             match stepped {
                 Stepped::All => {}
-                Stepped::PausedAt(offset) => to = offset,
+                Stepped::PausedAt(offset) => (to, is_full) = (offset, true),
                 Stepped::WaitsAt(offset, cause, question) => {
                     self.ask(task, &cause, question);
                     to = offset;
@@ -107,11 +112,7 @@ impl Work for Live {
                 break;
             }
         }
-        let commit = finish(task, commit, order);
-        if let Some(commit) = &commit {
-            task.view_changes = self.views.iter().map(|view| view.changed(&commit.state)).collect();
-        }
-        Ok(Gathered { commit, stop, finished: false })
+        Ok(Gathered { commit: self.finish(task, commit, order), is_full, stop, finished: false })
     }
 
     fn wakes_at(&self, task: &mut SteppingTask) -> Option<Time> {
@@ -123,56 +124,95 @@ impl Work for Live {
         self.stepping.looks_up().then(|| self.stepping.answered.subscribe())
     }
 
-    fn committed(&self, task: &mut SteppingTask) {
-        if self.stepping.looks_up() {
-            Self::forget_calls(task);
+    fn committed(&self, task: &mut SteppingTask, decided: LiveDecided) {
+        let LiveDecided { commit, counts, peeks, view_changes, positions, last_accepted, wakes_at } = decided;
+        if let Some(commit) = commit {
+            task.state.get_mut().settle(commit);
         }
-        let counts = task.take_counts();
-        let wakes_at = Work::wakes_at(self, task);
-        let changes = std::mem::take(&mut task.view_changes);
-        self.views.iter().zip(changes).for_each(|(view, changes)| view.tell(changes));
-        self.peek_log.write(self.label(), task.take_peeks());
+        self.views.iter().zip(view_changes).for_each(|(view, changes)| view.tell(changes));
+        self.peek_log.write(self.label(), peeks);
         self.metrics.count(self.label(), counts);
         self.progress.update(task.ownership.task, counts, |progress| {
-            progress.positions.clone_from(&task.positions);
-            progress.last_accepted = task.last_accepted;
-            progress.wakes_at = wakes_at;
+            (progress.positions, progress.last_accepted, progress.wakes_at) = (positions, last_accepted, wakes_at);
         });
     }
 }
 
-/// Nothing to commit when the very first event stopped the pipeline.
-fn finish(task: &mut SteppingTask, mut commit: TaskCommit, mut order: Order) -> Option<TaskCommit> {
-    commit.state = task.take_changes();
-    if order.ranges.is_empty() && commit.records.is_empty() && commit.state.is_empty() {
-        return None;
-    }
-    order.answers = task.calls.take_used();
-    commit.order = Some(order);
-    Some(commit)
+/// What a task has decided beside its change.
+pub(crate) struct LiveDecided {
+    /// Which commit of its overlay it is.
+    commit: Option<u64>,
+    counts: Counts,
+    peeks: Peeks,
+    /// What it changes in the views, in their order.
+    view_changes: Vec<Vec<ViewChange>>,
+    positions: BTreeMap<TopicPartition, Offset>,
+    last_accepted: Option<Time>,
+    wakes_at: Option<Time>,
+}
+
+/// What waits for a task.
+struct Read {
+    waiting: Vec<Waiting>,
+    /// Whether offsets without records were passed over.
+    passed_over: bool,
+    /// Whether an input holds more than belongs into one commit.
+    is_full: bool,
 }
 
 impl Live {
-    /// What waits in each input, and whether offsets without records were passed over.
-    fn waiting(&self, task: &mut SteppingTask) -> Result<(Vec<Waiting>, bool), Interruption> {
-        let mut waiting = Vec::new();
-        let mut passed_over = false;
+    /// Nothing to commit when the very first event stopped the pipeline.
+    fn finish(
+        &self,
+        task: &mut SteppingTask,
+        mut commit: TaskCommit,
+        mut order: Order,
+    ) -> Option<(TaskCommit, LiveDecided)> {
+        let changes = task.take_changes();
+        if order.ranges.is_empty() && commit.records.is_empty() && changes.rows.is_empty() {
+            return None;
+        }
+        order.answers = task.calls.take_used();
+        if self.stepping.looks_up() {
+            Self::forget_calls(task);
+        }
+        let decided = self.decided(task, &changes.rows, Some(changes.commit));
+        (commit.state, commit.order) = (changes.rows, Some(order));
+        Some((commit, decided))
+    }
+
+    fn decided(&self, task: &mut SteppingTask, rows: &[StateChange], commit: Option<u64>) -> LiveDecided {
+        LiveDecided {
+            commit,
+            counts: task.take_counts(),
+            peeks: task.take_peeks(),
+            view_changes: self.views.iter().map(|view| view.changed(rows)).collect(),
+            positions: task.positions.clone(),
+            last_accepted: task.last_accepted,
+            wakes_at: Work::wakes_at(self, task),
+        }
+    }
+
+    fn read(&self, task: &mut SteppingTask) -> Result<Read, Interruption> {
+        let bytes_max = self.log.commit_interval().bytes;
+        let mut read = Read { waiting: Vec::new(), passed_over: false, is_full: false };
         // Models that live here are read last, and come first among what is of the same time: what was durable before an event
         // is then known to it.
         let mut positions: Vec<_> = task.positions.iter_mut().collect();
         positions.sort_by_key(|(input, _)| self.stepping.only_feeds(&input.topic));
         for (input, next) in positions {
-            let found = read_from(self.log.as_ref(), input, *next, READ_BYTES_MAX)?;
+            let found = read_from(self.log.as_ref(), input, *next, bytes_max)?;
+            read.is_full |= found.is_full;
             if let Some(first) = found.records.first() {
                 let (from, to) = (first.position.offset, found.next);
-                waiting.push(Waiting { input: input.clone(), from, to, records: found.records });
+                read.waiting.push(Waiting { input: input.clone(), from, to, records: found.records });
             } else if found.next > *next {
                 *next = found.next;
-                passed_over = true;
+                read.passed_over = true;
             }
         }
-        waiting.sort_by_key(|waiting| !self.stepping.only_feeds(&waiting.input.topic));
-        Ok((waiting, passed_over))
+        read.waiting.sort_by_key(|waiting| !self.stepping.only_feeds(&waiting.input.topic));
+        Ok(read)
     }
 
     /// Asks for the records that wait, as far ahead as calls may be made; takes over what was answered.

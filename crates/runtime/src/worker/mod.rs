@@ -1,6 +1,6 @@
 //! Workers: threads that run tasks. One loop for all kinds of work; what a task does is its [`Work`].
 //!
-//! A worker owns its tasks alone. It gathers what they decide, commits it in one change, and waits when there is nothing to do.
+//! A worker owns its tasks alone. It gathers what they decide and commits it in one change, and has them go on while that is under way.
 //! After a failed or uncertain commit its tasks are over: it joins again and starts from the last committed positions.
 
 pub(crate) mod admitting;
@@ -9,20 +9,20 @@ pub(crate) mod live;
 pub(crate) mod model;
 mod read_ahead;
 pub(crate) mod replaying;
+mod session;
 pub(crate) mod stepping;
 mod timing;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use riverrun_event::Time;
-use riverrun_log::{Assigned, Assignment, Epoch, Health, Log, Member, Membership, TaskCommit, TaskId};
+use riverrun_log::{Assigned, Epoch, Health, Log, Membership, TaskCommit, TaskId};
 use tokio::sync::watch;
 
+use self::session::Session;
 use crate::clock::WallClock;
-use crate::commit::commit;
-use crate::metrics::{Counts, Metrics};
+use crate::metrics::Metrics;
 use crate::progress::Progress;
 
 /// What tasks of one kind do.
@@ -30,14 +30,17 @@ pub(crate) trait Work: Send + Sync + 'static {
     /// What a task keeps between commits.
     type Task;
 
+    /// What a task has decided beside its change, for others to see when that is durable.
+    type Decided;
+
     /// The label of metrics and log lines.
     fn label(&self) -> &str;
 
     /// Takes over a task at its last commit.
     fn open(&self, assigned: Assigned) -> Result<Self::Task, Interruption>;
 
-    /// Decides what the task changes next, from the records that wait for it.
-    fn gather(&self, task: &mut Self::Task) -> impl Future<Output = Result<Gathered, Interruption>>;
+    /// Decides what the task changes next, from the records that wait for it. The change before it may not be durable yet.
+    fn gather(&self, task: &mut Self::Task) -> impl Future<Output = Result<Gathered<Self::Decided>, Interruption>>;
 
     /// When the task has something to do though nothing comes in; never for most work.
     fn wakes_at(&self, _task: &mut Self::Task) -> Option<Time> {
@@ -53,18 +56,25 @@ pub(crate) trait Work: Send + Sync + 'static {
     fn look_around(&self) {}
 
     /// The change is durable.
-    fn committed(&self, task: &mut Self::Task);
+    fn committed(&self, task: &mut Self::Task, decided: Self::Decided);
 }
 
 /// What a task has to say when asked for work.
-#[derive(Default)]
-pub(crate) struct Gathered {
+pub(crate) struct Gathered<D> {
     /// The change to commit, if there is anything to change.
-    pub(crate) commit: Option<TaskCommit>,
+    pub(crate) commit: Option<(TaskCommit, D)>,
+    /// Whether more waits than belongs into one commit.
+    pub(crate) is_full: bool,
     /// Set when the pipeline must stop after that commit.
     pub(crate) stop: Option<String>,
     /// Set when the task will never have anything to do again (a replay).
     pub(crate) finished: bool,
+}
+
+impl<D> Default for Gathered<D> {
+    fn default() -> Self {
+        Self { commit: None, is_full: false, stop: None, finished: false }
+    }
 }
 
 /// Why a task cannot go on.
@@ -123,105 +133,10 @@ impl<W: Work> Worker<W> {
         }
     }
 
-    async fn session(&mut self) -> Ended {
-        let mut member = match self.log.join(self.membership.clone()) {
-            Ok(member) => member,
-            Err(error) => return Ended::Restart(error.to_string()),
-        };
-        let mut moved = self.log.moved();
-        let mut stopped = self.progress.stopped();
-        let mut woken = self.work.wakes();
-        let mut tasks: BTreeMap<TaskId, W::Task> = BTreeMap::new();
-        loop {
-            if let Err(interruption) = self.assign(member.as_mut(), &mut tasks).await {
-                return interruption.into();
-            }
-            if *self.shutdown.borrow() || stopped.borrow().is_some() {
-                return Ended::Finished;
-            }
-            moved.borrow_and_update();
-            woken.as_mut().map(watch::Receiver::mark_unchanged);
-            self.work.look_around();
-            match self.round(member.as_ref(), &mut tasks).await {
-                Ok(Round::Worked) => {}
-                Ok(Round::Finished) => return Ended::Finished,
-                Ok(Round::Idle) => {
-                    let mut shutdown = self.shutdown.clone();
-                    let wakes_at = tasks.values_mut().filter_map(|task| self.work.wakes_at(task)).min();
-                    tokio::select! {
-                        assignment = member.next() => {
-                            if let Err(interruption) = self.apply(assignment, &mut tasks) {
-                                return interruption.into();
-                            }
-                        }
-                        _ = moved.changed() => {}
-                        () = self.clock.reached(wakes_at) => {}
-                        () = changed(&mut woken) => {}
-                        _ = stopped.changed() => {}
-                        _ = shutdown.wait_for(|stop| *stop) => {}
-                    }
-                }
-                Err(interruption) => return interruption.into(),
-            }
-        }
-    }
-
-    /// Applies the assignment changes that are there, without waiting.
-    async fn assign(&self, member: &mut dyn Member, tasks: &mut BTreeMap<TaskId, W::Task>) -> Result<(), Interruption> {
-        loop {
-            tokio::select! {
-                biased;
-                assignment = member.next() => self.apply(assignment, tasks)?,
-                () = std::future::ready(()) => return Ok(()),
-            }
-        }
-    }
-
-    fn apply(&self, assignment: Assignment, tasks: &mut BTreeMap<TaskId, W::Task>) -> Result<(), Interruption> {
-        match assignment {
-            Assignment::Assigned(assigned) => {
-                let (id, positions) = (assigned.task, assigned.positions.clone());
-                let mut task = self.work.open(assigned)?;
-                let wakes_at = self.work.wakes_at(&mut task);
-                tasks.insert(id, task);
-                self.progress.update(id, Counts::default(), |progress| {
-                    (progress.positions, progress.wakes_at) = (positions, wakes_at);
-                });
-            }
-            // Between two rounds nothing is in hand, so giving up is immediate.
-            Assignment::Revoke(revoke) => {
-                for task in &revoke.tasks {
-                    tasks.remove(task);
-                    self.progress.forget(*task);
-                }
-                let _ = revoke.acknowledge.send(());
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets every task decide once and commits what they decided.
-    async fn round(&self, member: &dyn Member, tasks: &mut BTreeMap<TaskId, W::Task>) -> Result<Round, Interruption> {
-        let mut commits = Vec::new();
-        let mut stop = None;
-        let mut finished = !tasks.is_empty();
-        for task in tasks.values_mut() {
-            let gathered = self.work.gather(task).await?;
-            commits.extend(gathered.commit);
-            stop = stop.or(gathered.stop);
-            finished &= gathered.finished;
-        }
-        let worked = !commits.is_empty();
-        if worked {
-            let committing: Vec<TaskId> = commits.iter().map(|commit| commit.task).collect();
-            commit(member, commits, &self.metrics).await.map_err(|error| Interruption::Restart(error.to_string()))?;
-            tasks.iter_mut().filter(|(id, _)| committing.contains(id)).for_each(|(_, task)| self.work.committed(task));
-        }
-        match stop {
-            Some(reason) => Err(Interruption::Stop(reason)),
-            None if worked => Ok(Round::Worked),
-            None if finished => Ok(Round::Finished),
-            None => Ok(Round::Idle),
+    async fn session(&self) -> Ended {
+        match self.log.join(self.membership.clone()) {
+            Ok(member) => Session::new(self, member).run().await,
+            Err(error) => Ended::Restart(error.to_string()),
         }
     }
 }
@@ -232,12 +147,6 @@ async fn changed(watched: &mut Option<watch::Receiver<u64>>) {
     if watched.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
-}
-
-enum Round {
-    Worked,
-    Idle,
-    Finished,
 }
 
 impl From<Interruption> for Ended {

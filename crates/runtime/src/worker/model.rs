@@ -6,7 +6,7 @@ use riverrun_event::{Offset, Partition, TopicName, TopicPartition};
 use riverrun_log::{Assigned, Followed, Log, StateRead};
 use riverrun_topology::StepError;
 
-use super::stepping::{Found, READ_BYTES_MAX, read_from};
+use super::stepping::{Found, read_from};
 use super::{Gathered, Interruption, Ownership, Work};
 use crate::dead_letter::dead_letter;
 use crate::metrics::{Counts, Metrics};
@@ -36,8 +36,17 @@ pub(crate) struct ModelTask {
     counts: Counts,
 }
 
+/// What it has decided beside its change.
+pub(crate) struct ModelDecided {
+    /// Which commit of its overlay it is.
+    commit: u64,
+    counts: Counts,
+    next: Offset,
+}
+
 impl Work for Modelling {
     type Task = ModelTask;
+    type Decided = ModelDecided;
 
     fn label(&self) -> &str {
         &self.label
@@ -59,8 +68,9 @@ impl Work for Modelling {
         }
     }
 
-    async fn gather(&self, task: &mut ModelTask) -> Result<Gathered, Interruption> {
-        let Found { records, next } = read_from(self.log.as_ref(), &task.input, task.next, READ_BYTES_MAX)?;
+    async fn gather(&self, task: &mut ModelTask) -> Result<Gathered<ModelDecided>, Interruption> {
+        let bytes_max = self.log.commit_interval().bytes;
+        let Found { records, next, is_full } = read_from(self.log.as_ref(), &task.input, task.next, bytes_max)?;
         if next == task.next {
             return Ok(Gathered::default());
         }
@@ -88,16 +98,19 @@ impl Work for Modelling {
             }
         }
         commit.positions.push((task.input.clone(), task.next));
-        commit.state = task.state.take_changes();
-        Ok(Gathered { commit: Some(commit), ..Gathered::default() })
+        let changes = task.state.take_changes();
+        commit.state = changes.rows;
+        let decided =
+            ModelDecided { commit: changes.commit, counts: std::mem::take(&mut task.counts), next: task.next };
+        Ok(Gathered { commit: Some((commit, decided)), is_full, ..Gathered::default() })
     }
 
-    fn committed(&self, task: &mut ModelTask) {
-        let counts = std::mem::take(&mut task.counts);
+    fn committed(&self, task: &mut ModelTask, ModelDecided { commit, counts, next }: ModelDecided) {
+        task.state.settle(commit);
         self.metrics.count(&self.label, counts);
-        self.store.advance(&self.feed.model().name, task.input.partition, task.next);
+        self.store.advance(&self.feed.model().name, task.input.partition, next);
         self.progress.update(task.ownership.task, counts, |progress| {
-            progress.positions.insert(task.input.clone(), task.next);
+            progress.positions.insert(task.input.clone(), next);
         });
     }
 }

@@ -7,7 +7,7 @@ use riverrun_event::{Offset, Record, TopicPartition};
 use riverrun_log::Log;
 
 use super::Interruption;
-use super::stepping::{READ_BYTES_MAX, read_from};
+use super::stepping::{COMMIT_BYTES_MAX, read_from};
 
 /// What was read and not used yet, per input.
 #[derive(Default)]
@@ -16,7 +16,7 @@ pub(crate) struct ReadAhead {
 }
 
 impl ReadAhead {
-    /// The records with `from <= offset < to`: all that are there, up to about [`READ_BYTES_MAX`] bytes at a time; empty when there
+    /// The records with `from <= offset < to`: all that are there, up to about [`COMMIT_BYTES_MAX`] bytes at a time; empty when there
     /// are none (any more).
     pub(crate) fn take(
         &mut self,
@@ -31,7 +31,7 @@ impl ReadAhead {
             held.pop_front();
         }
         if held.is_empty() {
-            held.extend(read_from(log, input, from, READ_BYTES_MAX)?.records);
+            held.extend(read_from(log, input, from, COMMIT_BYTES_MAX)?.records);
         }
         let count = held.iter().take_while(|record| record.position.offset < to).count();
         Ok(held.drain(..count).collect())

@@ -14,11 +14,11 @@ use riverrun_topology::operators::lookup::Question;
 use tokio::sync::watch;
 
 use super::read_ahead::ReadAhead;
-use super::stepping::{READ_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from};
+use super::stepping::{COMMIT_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from};
 use super::timing::Advanced;
 use super::{Gathered, Interruption, Work};
 use crate::calls;
-use crate::metrics::Metrics;
+use crate::metrics::{Counts, Metrics};
 use crate::models::{Frontier, ModelStore};
 use crate::progress::Progress;
 
@@ -59,6 +59,7 @@ pub(crate) struct ReplayTask {
 
 impl Work for Replaying {
     type Task = ReplayTask;
+    type Decided = ReplayDecided;
 
     fn label(&self) -> &str {
         &self.label
@@ -73,26 +74,29 @@ impl Work for Replaying {
         Ok(ReplayTask { stepping, ahead: ReadAhead::default(), next_order })
     }
 
-    async fn gather(&self, task: &mut ReplayTask) -> Result<Gathered, Interruption> {
-        let gathered = if self.recompute { self.recompute(task).await? } else { self.follow(task).await? };
-        if gathered.finished {
-            self.progress.update(task.stepping.ownership.task, Default::default(), |progress| progress.finished = true);
-        }
-        Ok(gathered)
+    async fn gather(&self, task: &mut ReplayTask) -> Result<Gathered<ReplayDecided>, Interruption> {
+        if self.recompute { self.recompute(&mut task.stepping).await } else { self.follow(task).await }
     }
 
-    fn committed(&self, task: &mut ReplayTask) {
-        let task = &mut task.stepping;
-        let counts = task.take_counts();
-        // The live run logged them.
-        drop(task.take_peeks());
+    fn committed(&self, task: &mut ReplayTask, decided: ReplayDecided) {
+        let ReplayDecided { commit, counts, positions } = decided;
+        task.stepping.state.get_mut().settle(commit);
         self.metrics.count(&self.label, counts);
-        self.progress.update(task.ownership.task, counts, |progress| progress.positions.clone_from(&task.positions));
+        let task = task.stepping.ownership.task;
+        self.progress.update(task, counts, |progress| progress.positions = positions);
     }
 }
 
+/// What a task has decided beside its change.
+pub(crate) struct ReplayDecided {
+    /// Which commit of its overlay it is.
+    commit: u64,
+    counts: Counts,
+    positions: BTreeMap<TopicPartition, Offset>,
+}
+
 impl Replaying {
-    async fn follow(&self, task: &mut ReplayTask) -> Result<Gathered, Interruption> {
+    async fn follow(&self, task: &mut ReplayTask) -> Result<Gathered<ReplayDecided>, Interruption> {
         let failed = |error: riverrun_log::ReadError| Interruption::Restart(error.to_string());
         let id = task.stepping.ownership.task;
         let orders = self.log.orders(&self.followed, id, task.next_order, ORDERS_MAX).map_err(failed)?;
@@ -111,16 +115,14 @@ impl Replaying {
             }
             task.stepping.calls.forget_all();
             task.next_order = number + 1;
-            if commit.bytes() > READ_BYTES_MAX {
+            if commit.bytes() > COMMIT_BYTES_MAX {
                 break;
             }
         }
         if task.next_order == first && !is_paused {
             return Ok(Gathered { finished: true, ..Gathered::default() });
         }
-        commit.state = task.stepping.take_changes();
-        commit.state.push(next_row(task.next_order)?);
-        Ok(Gathered { commit: Some(commit), ..Gathered::default() })
+        Ok(change(&mut task.stepping, commit, Some(next_row(task.next_order)?)))
     }
 
     /// Follows one order record; false when its timers gave more than belongs into one commit, and the rest is to come in the
@@ -180,18 +182,17 @@ impl Replaying {
         Ok(is_whole)
     }
 
-    async fn recompute(&self, task: &mut ReplayTask) -> Result<Gathered, Interruption> {
+    async fn recompute(&self, task: &mut SteppingTask) -> Result<Gathered<ReplayDecided>, Interruption> {
         if !self.models_reached(&self.model_ends).await {
             return Ok(Gathered::default());
         }
-        let task = &mut task.stepping;
         let mut commit = task.commit();
         for (input, next) in task.positions.clone() {
             let end = self.ends.get(&input).copied().unwrap_or_default();
             if next >= end {
                 continue;
             }
-            let mut records = read_from(self.log.as_ref(), &input, next, READ_BYTES_MAX)?.records;
+            let mut records = read_from(self.log.as_ref(), &input, next, COMMIT_BYTES_MAX)?.records;
             records.retain(|record| record.position.offset < end);
             let paused = self.step_all(task, &records, None, &mut commit).await?;
             task.calls.forget_all();
@@ -206,8 +207,7 @@ impl Replaying {
         if commit.positions.is_empty() {
             return Ok(Gathered { finished: true, ..Gathered::default() });
         }
-        commit.state = task.take_changes();
-        Ok(Gathered { commit: Some(commit), ..Gathered::default() })
+        Ok(change(task, commit, None))
     }
 
     /// Steps records; gives the first one that is to come in the next commit, if there is one.
@@ -262,6 +262,18 @@ impl Replaying {
             _ = shutdown.wait_for(|stop| *stop) => false,
         }
     }
+}
+
+/// The change of a task, with a row of the replay's own.
+fn change(task: &mut SteppingTask, mut commit: TaskCommit, own: Option<StateChange>) -> Gathered<ReplayDecided> {
+    let changes = task.take_changes();
+    commit.state = changes.rows;
+    commit.state.extend(own);
+    // The live run logged them.
+    drop(task.take_peeks());
+    let decided =
+        ReplayDecided { commit: changes.commit, counts: task.take_counts(), positions: task.positions.clone() };
+    Gathered { commit: Some((commit, decided)), ..Gathered::default() }
 }
 
 /// Owns the rows a replay keeps about itself.

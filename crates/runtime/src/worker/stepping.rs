@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use riverrun_event::{AppName, Event, Offset, OperatorName, Partition, Position, Record, TopicName, TopicPartition};
-use riverrun_log::{Assigned, Log, ReadError, TaskCommit, TaskId, TaskInputs};
+use riverrun_log::{Assigned, CommitInterval, Log, ReadError, TaskCommit, TaskId, TaskInputs};
 use riverrun_topology::operators::lookup::{Calling, Question};
 use riverrun_topology::{
     Clocks, EventError, Model, OnError, Operator, Pipeline, Placement, Stage, StepContext, StepError, Timers, Topology,
@@ -23,11 +23,9 @@ use crate::overlay::{Overlay, SharedOverlay};
 use crate::peeks::Peeks;
 use crate::stage_name::StageName;
 use crate::step::{Outcome, Stepper, Written};
-use crate::views::ViewChange;
 
-/// Most bytes one task takes from one input partition for one commit: large enough to spread the cost of a sync, small enough
-/// that a commit stays far below the log's 4 MiB cycle.
-pub(crate) const READ_BYTES_MAX: usize = 512 * 1024;
+/// Most bytes of what replays and timers put into one commit.
+pub(crate) const COMMIT_BYTES_MAX: usize = CommitInterval::AT_ONCE.bytes;
 
 /// A stage of a pipeline made ready for its tasks.
 pub(crate) struct Stepping {
@@ -58,8 +56,6 @@ pub(crate) struct SteppingTask {
     pub(crate) counts: Counts,
     /// What is to be logged after the next commit.
     peeks: Peeks,
-    /// What the next commit changes in the views, in their order.
-    pub(crate) view_changes: Vec<Vec<ViewChange>>,
     pub(crate) last_accepted: Option<riverrun_event::Time>,
     pub(crate) own: OwnModels,
     pub(crate) cache: VersionCache,
@@ -175,7 +171,6 @@ impl Stepping {
             committed_clocks: clocks,
             counts: Counts::default(),
             peeks: Peeks::default(),
-            view_changes: Vec::new(),
             last_accepted: None,
             cache: VersionCache::default(),
             calls: Calls::new(self.answered.clone(), self.cached_for()),
@@ -367,6 +362,8 @@ pub(crate) struct Found {
     pub(crate) records: Vec<Record>,
     /// Where the next read begins: behind the records, and behind offsets that have no record (any more).
     pub(crate) next: Offset,
+    /// Whether there are as many as were asked for, and more may wait.
+    pub(crate) is_full: bool,
 }
 
 /// Reads from `next`, or from the start where retention has removed it: what is gone cannot be processed any more. Offsets
@@ -402,7 +399,8 @@ fn read_kept(log: &dyn Log, input: &TopicPartition, next: Offset, bytes_max: usi
     };
     let records = records.map_err(interruption)?;
     let next = records.last().map_or(next, |last| last.position.offset.next());
-    Ok(Found { records, next })
+    let is_full = records.iter().map(|record| record.event.bytes()).sum::<usize>() >= bytes_max;
+    Ok(Found { records, next, is_full })
 }
 
 fn interruption(error: ReadError) -> Interruption {

@@ -8,9 +8,9 @@ use riverrun_topology::rows::{RowReader, put_time};
 use riverrun_topology::{Clock, Clocks, EventError, OnError, StepContext, StepError, Timer};
 
 use super::Interruption;
-use super::stepping::{READ_BYTES_MAX, Stepping, SteppingTask};
+use super::stepping::{COMMIT_BYTES_MAX, Stepping, SteppingTask};
 use crate::models::{Frontier, Lookup};
-use crate::overlay::SharedOverlay;
+use crate::overlay::{Changes, SharedOverlay};
 use crate::step::{Failed, Outcome, timer_id};
 
 /// The row that holds what the clocks of a task say.
@@ -68,7 +68,7 @@ impl Stepping {
         let restart = |error: StepError| Interruption::Restart(error.to_string());
         let mut bytes = 0;
         loop {
-            if bytes > READ_BYTES_MAX {
+            if bytes > COMMIT_BYTES_MAX {
                 return Ok(Advanced::Paused);
             }
             let due = task.timers.take_due(task.state.get_mut(), &task.clocks).map_err(restart)?;
@@ -201,7 +201,7 @@ impl SteppingTask {
     }
 
     /// All changes of state since the last commit, what the clocks say among them.
-    pub(crate) fn take_changes(&mut self) -> Vec<StateChange> {
+    pub(crate) fn take_changes(&mut self) -> Changes {
         let mut changes = self.state.get_mut().take_changes();
         if self.clocks != self.committed_clocks {
             self.committed_clocks = self.clocks;
@@ -209,7 +209,7 @@ impl SteppingTask {
             put_time(&mut row, self.clocks.event);
             put_time(&mut row, self.clocks.wall);
             let (operator, key) = (OperatorName::clocks(), Bytes::from_static(CLOCKS_KEY));
-            changes.push(StateChange { operator, key, value: Some(row.into()) });
+            changes.rows.push(StateChange { operator, key, value: Some(row.into()) });
         }
         changes
     }

@@ -38,7 +38,7 @@ pub use reference::{reference, test_reference};
 pub use render::Color;
 pub use schema::{SCHEMA_FILE, schema};
 pub use settings::{
-    AssignorSetting, Compression, Durability, InstanceLabel, Kafka, LogSetting, Sasl, SaslMechanism, Secret, Settings,
+    AssignorSetting, CommitSetting, Compression, Durability, InstanceLabel, Kafka, LogSetting, Sasl, SaslMechanism, Secret, Settings,
     Tls, Token,
 };
 pub use source::{Place, Source, Sources, Span};

@@ -61,6 +61,8 @@ pub struct Kafka {
     pub replication: Option<u8>,
     /// How long an instance may be silent before its partitions go to others.
     pub session: Duration,
+    /// How often a pipeline commits while more and more comes in.
+    pub commit: CommitSetting,
     /// What assignors may know of this instance.
     pub labels: BTreeMap<String, InstanceLabel>,
     /// Which instance gets which partitions.
@@ -78,11 +80,27 @@ impl Default for Kafka {
             prefix: String::new(),
             replication: None,
             session: Duration::from_secs(10),
+            commit: CommitSetting::default(),
             labels: BTreeMap::new(),
             assignor: AssignorSetting::default(),
             tls: None,
             sasl: None,
         }
+    }
+}
+
+/// How often a pipeline commits: after a time, or when so much waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitSetting {
+    /// From one commit to the next.
+    pub interval: Duration,
+    /// What waits in one partition and is not waited with.
+    pub bytes: usize,
+}
+
+impl Default for CommitSetting {
+    fn default() -> Self {
+        Self { interval: Duration::from_millis(50), bytes: 1024 * 1024 }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use krafka::admin::OffsetSpec;
 use riverrun_event::{Offset, Position, Record, Time, TopicName, TopicPartition};
 use riverrun_log::{
-    Answer, AppendBatch, AppendError, EnsureError, Followed, GroupName, Health, JoinError, Log, Logged, Member,
+    Answer, AppendBatch, AppendError, CommitInterval, EnsureError, Followed, GroupName, Health, JoinError, Log, Logged, Member,
     Membership, Observe, Order, ReadError, TaskId, TopicDescription, TopicSpec, Topics,
 };
 use tokio::sync::{mpsc, watch};
@@ -178,6 +178,10 @@ impl Log for KafkaLog {
         })
         .map_err(failed)?;
         Ok(Box::new(KafkaMember::join(&self.shared, membership)))
+    }
+
+    fn commit_interval(&self) -> CommitInterval {
+        self.shared.cluster.options.commit_interval
     }
 }
 

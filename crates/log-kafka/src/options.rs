@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use riverrun_log::{Labels, NamedAssignor};
+use riverrun_log::{CommitInterval, Labels, NamedAssignor};
 
 use crate::security::Security;
 
@@ -39,6 +39,8 @@ pub struct Options {
     pub security: Option<Security>,
     /// How long a member may be silent before its tasks go to others. The cluster bounds it, from 6 s as a rule.
     pub session: Duration,
+    /// How often workers commit: each commit is a transaction, which has a price of its own.
+    pub commit_interval: CommitInterval,
     /// How long a member has to finish its work when tasks move.
     pub rebalance: Duration,
 }
@@ -59,6 +61,7 @@ impl Options {
             replication: None,
             security: None,
             session: Duration::from_secs(10),
+            commit_interval: CommitInterval { time: Duration::from_millis(50), bytes: 1024 * 1024 },
             rebalance: Duration::from_secs(30),
         }
     }

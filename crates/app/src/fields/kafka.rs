@@ -41,6 +41,13 @@ pub(crate) static KAFKA: Section = Section {
             "session: 30s",
         ),
         field(
+            "commit",
+            Takes::Mapping(&KAFKA_COMMIT),
+            "see below",
+            "How often a pipeline commits while more and more comes in; each commit is a transaction.",
+            "commit: { interval: 100ms }",
+        ),
+        field(
             "labels",
             Takes::Pairs(&Takes::Text("name"), &Takes::Text("text or number")),
             "none",
@@ -67,6 +74,29 @@ pub(crate) static KAFKA: Section = Section {
             "none",
             "Who connects.",
             "sasl: { mechanism: scram-sha-512, user: shop, secret: '${file:/run/secrets/kafka}' }",
+        ),
+    ],
+};
+
+pub(crate) static KAFKA_COMMIT: Section = Section {
+    path: "kafka.commit",
+    meaning: "A commit is made after the interval or when enough waits, whichever is first. An event that comes alone is committed at once. \
+              Longer intervals cost the cluster less, and results appear later.",
+    fields: &[
+        field(
+            "interval",
+            Takes::Duration("0s to 10s"),
+            "`50ms`",
+            "From one commit to the next. With `0s` each commit follows the one before it.",
+            "interval: 100ms",
+        ),
+        field(
+            "bytes",
+            Takes::Size,
+            "`1MiB`",
+            "When this much waits in a partition, from 64KiB to 16MiB, nothing waits any longer; it is also the most that a task takes from a \
+             partition for one commit.",
+            "bytes: 4MiB",
         ),
     ],
 };

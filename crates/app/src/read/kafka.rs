@@ -4,18 +4,24 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reader::{Fields, Reader};
+use super::settings::within;
 use super::unit;
 use super::value::quote;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::fields::{self, REPLICATION_MAX};
-use crate::settings::{Kafka, LogSetting, Sasl, SaslMechanism, Tls};
+use crate::settings::{CommitSetting, Kafka, LogSetting, Sasl, SaslMechanism, Tls};
 use crate::source::Span;
 use crate::yaml::Node;
 
 /// What clusters allow as a rule (`group.min.session.timeout.ms`, `group.max.session.timeout.ms`).
 const SESSION_MIN: Duration = Duration::from_secs(6);
 const SESSION_MAX: Duration = Duration::from_secs(30 * 60);
+/// What comes later than that looks lost to whoever waits for it.
+const COMMIT_INTERVAL_MAX: Duration = Duration::from_secs(10);
+/// Less makes a transaction of a few records; more takes longer than members may be silent.
+const COMMIT_BYTES_MIN: u64 = 64 * 1024;
+const COMMIT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// An instance's name is part of names that Kafka bounds to 249 characters.
 pub(super) const INSTANCE_CHARACTERS_MAX: usize = 64;
 
@@ -59,11 +65,34 @@ impl Reader<'_> {
         }) {
             kafka.session = session;
         }
+        if let Some(entry) = fields.entry("commit") {
+            kafka.commit = self.commit(&entry.node, entry.name_span);
+        }
         kafka.labels = fields.get("labels").map(|node| self.labels(node)).unwrap_or_default();
         kafka.assignor = fields.entry("assignor").and_then(|entry| self.assignor(entry)).unwrap_or_default();
         kafka.tls = fields.entry("tls").map(|entry| self.tls(&entry.node, entry.name_span));
         kafka.sasl = fields.entry("sasl").and_then(|entry| self.sasl(&entry.node, entry.name_span));
         kafka
+    }
+
+    fn commit(&mut self, node: &Node, place: Span) -> CommitSetting {
+        let mut commit = CommitSetting::default();
+        let Some(fields) = self.fields(node, place, &fields::KAFKA_COMMIT) else { return commit };
+        if let Some(interval) = fields.get("interval").and_then(|node| {
+            self.parsed(node, "a duration from 0s to 10s", |text| match unit::duration(text)? {
+                interval if interval <= COMMIT_INTERVAL_MAX => Ok(interval),
+                _ => Err("out of range".to_owned()),
+            })
+        }) {
+            commit.interval = interval;
+        }
+        if let Some(bytes) = fields.get("bytes").and_then(|node| {
+            let expected = "a size from 64KiB to 16MiB, such as 4MiB";
+            self.parsed(node, expected, |text| within(unit::size(text)?, COMMIT_BYTES_MIN, COMMIT_BYTES_MAX))
+        }) {
+            commit.bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
+        commit
     }
 
     fn tls(&mut self, node: &Node, place: Span) -> Tls {

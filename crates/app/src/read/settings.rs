@@ -268,7 +268,7 @@ impl Reader<'_> {
     }
 }
 
-fn within(value: u64, least: u64, most: u64) -> Result<u64, String> {
+pub(super) fn within(value: u64, least: u64, most: u64) -> Result<u64, String> {
     if (least..=most).contains(&value) { Ok(value) } else { Err("out of range".to_owned()) }
 }
 

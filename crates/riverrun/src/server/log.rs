@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use riverrun_app::{Durability, LogSetting, SaslMechanism, Settings};
-use riverrun_log::{Labels, Log, NamedAssignor};
+use riverrun_log::{CommitInterval, Labels, Log, NamedAssignor};
 use riverrun_log_kafka::{KafkaLog, Password, Sasl, Security, Tls};
 use riverrun_log_local::{Compression, LocalLog, Loss, Options, Syncing, Tuning};
 
@@ -133,6 +133,7 @@ fn kafka(brokers: &str, data_dir: &Path, settings: &Settings) -> Result<riverrun
     options.prefix.clone_from(&kafka.prefix);
     options.replication = kafka.replication.map(i16::from);
     options.session = kafka.session;
+    options.commit_interval = CommitInterval { time: kafka.commit.interval, bytes: kafka.commit.bytes };
     if kafka.tls.is_some() || kafka.sasl.is_some() {
         options.security = Some(Security { tls: kafka.tls.as_ref().map(tls), sasl: kafka.sasl.as_ref().map(sasl) });
     }

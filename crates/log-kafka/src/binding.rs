@@ -11,9 +11,11 @@
 
 mod structured;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use riverrun_event::attribute::CONTEXT_ATTRIBUTES;
-use riverrun_event::{Event, Key, Partition, Position, Record, Text, Time};
+use riverrun_event::{Event, Key, Position, Record, Text, Time};
+
+use crate::transaction;
 
 /// What the headers of attributes begin with.
 const PREFIX: &str = "ce_";
@@ -23,36 +25,20 @@ const BYTES: &str = "application/octet-stream";
 /// The media type of what is not said to be anything and looks like no JSON.
 const PLAIN: &str = "text/plain";
 
-/// About what the values of an event's headers take.
-const VALUES_BYTES: usize = 256;
-
 /// Headers as they are on the wire: names may repeat, values may be null.
 type Headers = Vec<(String, Option<Bytes>)>;
 
-/// An event as a record for a partition.
-pub(crate) fn encode(topic: String, partition: Partition, event: Event) -> krafka::Record {
-    let Event { id, source, kind, subject, time, key, data_schema, attributes, content_type, data } = event;
+/// The headers of an event. Its key is that of the record, its data the value.
+pub(crate) fn put_headers(event: &Event, headers: &mut transaction::Headers<'_>) {
+    let Event { id, source, kind, subject, time, data_schema, attributes, content_type, .. } = event;
     let time = time.map(|time| time.to_string());
     let stated = [("subject", subject.as_deref()), ("time", time.as_deref()), ("dataschema", data_schema.as_deref())];
     let stated = stated.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    let named =
-        [("id", &*id), ("source", &*source), ("type", &*kind)].into_iter().chain(stated).chain(attributes.iter());
-    // The values of all headers share one piece of memory.
-    let mut values = BytesMut::with_capacity(VALUES_BYTES);
-    let mut value = |text: &str| {
-        values.put_slice(text.as_bytes());
-        Some(values.split().freeze())
-    };
-    let mut headers = Headers::with_capacity(8 + attributes.iter().count());
-    headers.push((format!("{PREFIX}specversion"), Some(Bytes::from_static(b"1.0"))));
-    headers.extend(named.map(|(name, text)| (format!("{PREFIX}{name}"), value(text))));
-    headers.extend(content_type.map(|text| (CONTENT_TYPE.to_owned(), value(&text))));
-    let mut record = krafka::Record::new(topic, Bytes::new());
-    record.partition = i32::try_from(partition.0).ok();
-    record.key = key.map(|key| key.to_bytes());
-    record.value = data;
-    record.headers = headers;
-    record
+    let named = [("specversion", "1.0"), ("id", id), ("source", source), ("type", kind)];
+    named.into_iter().chain(stated).chain(attributes.iter()).for_each(|(name, value)| headers.add(PREFIX, name, value));
+    if let Some(content_type) = content_type {
+        headers.add("", CONTENT_TYPE, content_type);
+    }
 }
 
 /// A record as an event at its position.
@@ -130,9 +116,17 @@ mod tests {
         "orders/2@7".parse().unwrap()
     }
 
+    /// The record of an event, as it is read.
+    fn written(event: &Event) -> (Headers, Option<Bytes>, Option<Bytes>) {
+        let (key, data) = (event.key.as_ref().map(Key::as_bytes), event.data.as_deref());
+        let record = transaction::testing::written(key, data, |headers| put_headers(event, headers));
+        let headers = record.headers.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+        (headers, record.key, record.value)
+    }
+
     /// What a reader makes of a record that was written.
-    fn received(record: krafka::Record) -> Record {
-        decode(position(), Time::from_unix_ms(1_500), record.headers, record.key, record.value)
+    fn received((headers, key, value): (Headers, Option<Bytes>, Option<Bytes>)) -> Record {
+        decode(position(), Time::from_unix_ms(1_500), headers, key, value)
     }
 
     fn decoded(headers: &[(&str, &[u8])], key: Option<&[u8]>, value: Option<&[u8]>) -> Record {
@@ -148,9 +142,8 @@ mod tests {
         event.content_type = Some("application/json".into());
         event.attributes.add("traceparent", "00-é").unwrap();
         event.key = Some(Key::new("ada").unwrap());
-        let record = encode("orders".to_owned(), Partition(3), event);
-        let headers: Vec<(&str, &str)> = record
-            .headers
+        let (headers, key, data) = written(&event);
+        let headers: Vec<(&str, &str)> = headers
             .iter()
             .map(|(name, value)| (name.as_str(), std::str::from_utf8(value.as_ref().unwrap()).unwrap()))
             .collect();
@@ -164,7 +157,7 @@ mod tests {
             ("content-type", "application/json"),
         ];
         assert_eq!(headers, expected);
-        assert_eq!((record.partition, record.key.as_deref(), record.value), (Some(3), Some(&b"ada"[..]), None));
+        assert_eq!((key.as_deref(), data), (Some(&b"ada"[..]), None));
     }
 
     #[test]
@@ -253,8 +246,7 @@ mod tests {
             }
             event.key = key.map(|key| Key::new(key).unwrap());
             event.data = data.map(Bytes::from);
-            let record = encode("orders".to_owned(), Partition(2), event.clone());
-            prop_assert_eq!(received(record).event, event);
+            prop_assert_eq!(received(written(&event)).event, event);
         }
 
         #[test]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use krafka::KrafkaError;
 use krafka::admin::{
     CreateTopicsOptions, DescribeTopicsOptions, ListOffsetsOptions, NewTopic, OffsetSpec,
@@ -173,12 +172,4 @@ pub(crate) fn change(record: ConsumerRecord) -> Change {
 
 pub(crate) fn partition_of(task: TaskId) -> i32 {
     i32::try_from(task.0).unwrap_or(i32::MAX)
-}
-
-/// A record of a changelog, to be written.
-pub(crate) fn record(changelog: &str, task: TaskId, key: &[u8], value: Option<Bytes>) -> krafka::Record {
-    let mut record = krafka::Record::new(changelog, Bytes::new());
-    record.partition = Some(partition_of(task));
-    (record.key, record.value) = (Some(Bytes::copy_from_slice(key)), value);
-    record
 }

@@ -3,26 +3,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
-use krafka::KrafkaError;
-use krafka::consumer::ConsumerGroupMetadata;
-use krafka::error::ErrorCode;
-use krafka::producer::{TopicPartitionOffset, TransactionState, TransactionalProducer};
-use riverrun_event::{Offset, Time, TopicPartition};
+use riverrun_event::Time;
 use riverrun_log::{Commit, CommitError, Committed, Epoch, GroupName, NewRecord, TaskCommit, TaskId};
 
-use crate::binding::encode;
-use crate::changelog::record;
 use crate::cluster::Cluster;
-use crate::door::newest;
 use crate::group::Generation;
 use crate::member::Shared;
 use crate::state::{Change, RowKey, TaskState, changed, ordered, positioned};
-
-/// The wait before a commit whose outcome nobody told is asked for again.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
+use crate::transaction::{Failure, Place, Positions, Transactions, Writes, Written};
 
 /// The tasks a member has, and the generation it has them in.
 #[derive(Default)]
@@ -39,7 +29,7 @@ pub(crate) struct Task {
 
 /// What a commit needs; one at a time.
 pub(crate) struct Committing {
-    producer: Option<TransactionalProducer>,
+    transactions: Option<Transactions>,
     owned: Arc<Mutex<Owned>>,
     group: GroupName,
     /// The static name of the member.
@@ -47,20 +37,25 @@ pub(crate) struct Committing {
     number: u64,
 }
 
+/// The changelog of a task, what is written to it in which order, and the local copy that changes likewise.
+struct Rows {
+    task: Arc<TaskState>,
+    changelog: Place,
+    rows: Vec<(RowKey, Option<Bytes>)>,
+}
+
 impl Committing {
     pub(crate) fn new(group: GroupName, member: String, owned: Arc<Mutex<Owned>>) -> Self {
-        Self { producer: None, owned, group, member, number: 0 }
+        Self { transactions: None, owned, group, member, number: 0 }
     }
 
     /// Commits nothing from now on.
-    pub(crate) async fn end(&mut self) {
-        if let Some(producer) = self.producer.take() {
-            drop(producer.close().await);
-        }
+    pub(crate) fn end(&mut self) {
+        self.transactions = None;
     }
 
-    pub(crate) fn begin_with(&mut self, producer: TransactionalProducer) {
-        self.producer = Some(producer);
+    pub(crate) fn begin_with(&mut self, transactions: Transactions) {
+        self.transactions = Some(transactions);
     }
 
     pub(crate) async fn commit(&mut self, shared: &Shared, commit: Commit) -> Result<Committed, CommitError> {
@@ -68,34 +63,21 @@ impl Committing {
         let (tasks, generation) = self.check(&commit)?;
         check_topics(cluster, &commit).await?;
         let Some(first) = commit.tasks.first().map(|task| task.task) else { return Ok(self.committed()) };
-        let Some(producer) = self.producer.take() else { return Err(CommitError::Fenced { task: first }) };
-        let written = match producer.begin() {
-            Ok(()) => self.write(cluster, &producer, &generation, commit, &tasks).await,
-            Err(error) => Err(error),
+        let positions = self.positions(cluster, generation, &commit);
+        let refused = |failure: Failure| {
+            tracing::warn!(group = %self.group, error = %failure, "a commit is given up");
+            refused(&failure, first)
         };
-        let (changes, outputs) = match written {
-            Ok(written) => written,
-            Err(error) => {
-                tracing::warn!(group = %self.group, %error, "a commit is given up");
-                // The producer that comes after this one ends what cannot be ended here.
-                drop(producer.abort().await);
-                return Err(refused(&error, first));
-            }
-        };
-        finish(&producer, first, cluster.options.transaction_timeout()).await?;
-        for (task, changes) in tasks.iter().zip(changes) {
-            if !is_run(&changes) {
-                // They were written more than once on the way, and not where they were said to be.
-                return Err(CommitError::Uncertain(
-                    "the changelog has to be read to know where it was written".to_owned(),
-                ));
-            }
-            let next = changes.last().map_or(0, |change| change.offset + 1);
+        let (writes, rows) = self.writes(cluster, commit, tasks).map_err(refused)?;
+        let topics = writes.topics();
+        let Some(mut transactions) = self.transactions.take() else { return Err(CommitError::Fenced { task: first }) };
+        let written = transactions.commit(writes, positions).await.map_err(refused)?;
+        for rows in rows {
             // Committed it is; what is here is behind now, and whoever opens the task again restores it.
-            task.state.apply(&changes, next).map_err(CommitError::Uncertain)?;
+            rows.take_over(&written).map_err(CommitError::Uncertain)?;
         }
-        self.producer = Some(producer);
-        cluster.settle(&outputs).await;
+        self.transactions = Some(transactions);
+        cluster.settle(&written.newest(topics)).await;
         shared.moved.send_modify(|count| *count += 1);
         Ok(self.committed())
     }
@@ -120,55 +102,54 @@ impl Committing {
         Ok((tasks, owned.generation.clone().unwrap_or(nobody)))
     }
 
-    /// Writes everything into the open transaction; gives the changes of each task, and where the last outputs are.
-    async fn write(
-        &self,
-        cluster: &Cluster,
-        producer: &TransactionalProducer,
-        generation: &Generation,
-        commit: Commit,
-        tasks: &[Task],
-    ) -> krafka::Result<(Vec<Vec<Change>>, HashMap<TopicPartition, Offset>)> {
+    /// How far the tasks have read, as the group is told.
+    fn positions(&self, cluster: &Cluster, generation: Generation, commit: &Commit) -> Option<Positions> {
+        let mut next: HashMap<String, Vec<(i32, i64)>> = HashMap::new();
+        for (input, offset) in commit.tasks.iter().flat_map(|task| &task.positions) {
+            let partition = cluster.partition(input);
+            let offset = i64::try_from(offset.0).unwrap_or(i64::MAX);
+            next.entry(partition.topic).or_default().push((partition.partition, offset));
+        }
+        (!next.is_empty()).then(|| Positions {
+            group: cluster.group(&self.group),
+            generation: generation.number,
+            member_id: generation.member_id,
+            member: self.member.clone(),
+            next,
+        })
+    }
+
+    fn writes(&self, cluster: &Cluster, commit: Commit, tasks: Vec<Task>) -> Result<(Writes, Vec<Rows>), Failure> {
         let changelog = cluster.changelog(&self.group);
-        let (mut outputs, mut changes, mut positions) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut writes, mut written) = (Writes::default(), Vec::with_capacity(tasks.len()));
         for (commit, task) in commit.tasks.into_iter().zip(tasks) {
-            let (id, read) = (commit.task, commit.positions.clone());
+            let id = commit.task;
             let (records, rows) = rows_of(commit, &task.state);
-            for NewRecord { topic, partition, event } in records {
-                let sent = producer.enqueue(encode(cluster.topic(&topic), partition, event)).await?;
-                outputs.push((TopicPartition::new(topic, partition), sent));
+            for record in records {
+                writes.event(cluster, record)?;
             }
-            let mut sent = Vec::with_capacity(rows.len());
-            for (key, value) in rows {
-                let handle = producer.enqueue(record(&changelog, id, &key, value.clone())).await?;
-                sent.push((key, value, handle));
+            let changelog = writes.changelog(&changelog, id);
+            for (key, value) in &rows {
+                writes.row(changelog, key, value.as_ref())?;
             }
-            changes.push(sent);
-            positions.extend(read.into_iter().map(|(input, next)| {
-                let partition = cluster.partition(&input);
-                let next = i64::try_from(next.0).unwrap_or(i64::MAX);
-                TopicPartitionOffset::new(partition.topic, partition.partition, next)
-            }));
+            written.push(Rows { task: task.state, changelog, rows });
         }
-        if !positions.is_empty() {
-            let member = Some(self.member.clone());
-            let group = cluster.group(&self.group);
-            let metadata = ConsumerGroupMetadata::new(group, generation.number, &generation.member_id, member);
-            producer.send_offsets(&positions, &metadata).await?;
+        Ok((writes, written))
+    }
+}
+
+impl Rows {
+    /// Changes the local copy as the changelog was changed.
+    fn take_over(self, written: &Written) -> Result<(), String> {
+        let Self { task, changelog, rows } = self;
+        let change = |(offset, (key, value)): (i64, (RowKey, _))| Change { offset, key: key.into(), value };
+        let changes: Vec<Change> = written.offsets(changelog).zip(rows).map(change).collect();
+        if !is_run(&changes) {
+            // They are not where they were said to be.
+            return Err("the changelog has to be read to know where it was written".to_owned());
         }
-        let mut written = Vec::with_capacity(changes.len());
-        for sent in changes {
-            let mut changes = Vec::with_capacity(sent.len());
-            for (key, value, handle) in sent {
-                changes.push(Change { offset: handle.await?.offset, key: key.into(), value });
-            }
-            written.push(changes);
-        }
-        let mut last = Vec::with_capacity(outputs.len());
-        for (partition, handle) in outputs {
-            last.push((partition, Offset(u64::try_from(handle.await?.offset).unwrap_or_default())));
-        }
-        Ok((written, newest(last)))
+        let Some(last) = changes.last() else { return Ok(()) };
+        task.apply(&changes, last.offset + 1)
     }
 }
 
@@ -199,41 +180,10 @@ fn rows_of(commit: TaskCommit, state: &TaskState) -> (Vec<NewRecord>, Vec<(RowKe
     (commit.records, rows)
 }
 
-/// Commits; asks again for as long as nobody knows the outcome and patience lasts.
-async fn finish(producer: &TransactionalProducer, first: TaskId, patience: Duration) -> Result<(), CommitError> {
-    let asking = async {
-        loop {
-            match producer.commit().await {
-                Ok(()) => return Ok(()),
-                Err(error) if producer.state() != TransactionState::CommitUnknown => {
-                    drop(producer.abort().await);
-                    return Err(refused(&error, first));
-                }
-                Err(error) if !error.is_retriable() => return Err(CommitError::Uncertain(error.to_string())),
-                Err(error) => tracing::warn!(%error, "nobody answered a commit; it is asked for again"),
-            }
-            tokio::time::sleep(ASK_AGAIN).await;
-        }
-    };
-    let asked = tokio::time::timeout(patience, asking).await;
-    asked.unwrap_or_else(|_| Err(CommitError::Uncertain("no broker told the outcome in time".to_owned())))
-}
-
-/// Nothing was changed: the task has moved, or something else went wrong.
-fn refused(error: &KrafkaError, task: TaskId) -> CommitError {
-    match error {
-        KrafkaError::Broker {
-            code:
-                ErrorCode::IllegalGeneration
-                | ErrorCode::UnknownMemberId
-                | ErrorCode::FencedInstanceId
-                | ErrorCode::ProducerFenced
-                | ErrorCode::InvalidProducerEpoch
-                | ErrorCode::RebalanceInProgress,
-            ..
-        } => CommitError::Fenced { task },
-        error if error.is_fatal() => CommitError::Fenced { task },
-        error => CommitError::Uncertain(error.to_string()),
+fn refused(failure: &Failure, task: TaskId) -> CommitError {
+    match failure {
+        Failure::Fenced(_) => CommitError::Fenced { task },
+        failure => CommitError::Uncertain(failure.to_string()),
     }
 }
 

@@ -5,15 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use krafka::producer::{TransactionState, TransactionalProducer};
-use krafka::{Compression, KrafkaError};
 use riverrun_event::{Offset, TopicPartition};
 use riverrun_log::{AppendBatch, AppendError, Logged, NewRecord};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::binding::encode;
 use crate::cluster::Cluster;
-use crate::options::REQUEST_TIMEOUT;
+use crate::transaction::{Failure, Place, Transactions, Writes, Written};
 
 /// Bytes of one transaction, about.
 const TRANSACTION_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -38,7 +35,7 @@ impl Door {
     pub(crate) fn open(cluster: &Arc<Cluster>, moved: watch::Sender<u64>) -> Self {
         let (sender, waiting) = mpsc::channel(WAITING_MAX);
         // The task must not keep the runtime alive that it runs on.
-        let writer = Writer { cluster: Arc::downgrade(cluster), moved, producer: None };
+        let writer = Writer { cluster: Arc::downgrade(cluster), moved, transactions: None };
         cluster.spawn(writer.run(waiting));
         Self { waiting: sender }
     }
@@ -60,7 +57,7 @@ impl Door {
 struct Writer {
     cluster: std::sync::Weak<Cluster>,
     moved: watch::Sender<u64>,
-    producer: Option<TransactionalProducer>,
+    transactions: Option<Transactions>,
 }
 
 impl Writer {
@@ -108,113 +105,53 @@ impl Writer {
     }
 
     async fn store(&mut self, cluster: &Cluster, batches: Vec<AppendBatch>) -> Result<Vec<Vec<Logged>>, AppendError> {
-        let producer = match self.producer.take() {
-            Some(producer) => producer,
-            None => producer_of(cluster, &format!("{}door", cluster.transactions()))
-                .await
-                .map_err(|error| not_stored(&error))?,
+        let (writes, places) = writes(cluster, batches).map_err(not_stored)?;
+        let topics = writes.topics();
+        let mut transactions = match self.transactions.take() {
+            Some(transactions) => transactions,
+            None => Transactions::open(cluster, format!("{}door", cluster.transactions())).await.map_err(not_stored)?,
         };
-        let written = match producer.begin() {
-            Ok(()) => write(cluster, &producer, batches).await,
-            Err(error) => Err(error),
-        };
-        let logged = match written {
-            Ok(logged) => logged,
-            Err(error) => {
-                // Ended here, so that nobody waits for it; if that fails, the next producer of this name ends it.
-                if producer.abort().await.is_ok() {
-                    self.producer = Some(producer);
-                }
-                return Err(not_stored(&error));
-            }
-        };
-        commit(&producer).await?;
-        self.producer = Some(producer);
-        let written =
-            logged.iter().flatten().map(|logged| (logged.position().topic_partition(), logged.position().offset));
-        cluster.settle(&newest(written)).await;
+        let written = transactions.commit(writes, None).await;
+        self.transactions = Some(transactions);
+        let written = written.map_err(not_stored)?;
+        let logged = logged(&written, &topics, places);
+        cluster.settle(&written.newest(topics)).await;
         Ok(logged)
     }
 }
 
 /// Refuses a batch with a record for a place that does not exist.
 async fn check(cluster: &Cluster, batch: &AppendBatch) -> Result<(), AppendError> {
-    match cluster.misplaced(batch.records.iter()).await.map_err(|error| not_stored(&error))? {
+    match cluster.misplaced(batch.records.iter()).await.map_err(|error| not_stored(error.into()))? {
         Some((topic, partition)) => Err(AppendError::UnknownTopic { topic, partition }),
         None => Ok(()),
     }
 }
 
-/// A transactional producer of this name; whoever had it is fenced.
-pub(crate) async fn producer_of(cluster: &Cluster, name: &str) -> krafka::Result<TransactionalProducer> {
-    let builder = cluster
-        .connection()
-        .await?
-        .producer()
-        .compression(Compression::Lz4)
-        .batch_size(256 * 1024)
-        .linger(Duration::ZERO);
-    let timeout = cluster.options.transaction_timeout();
-    builder.transaction_timeout(timeout).delivery_timeout(REQUEST_TIMEOUT).build_transactional(name).await
+/// What is to be written, and the place of each record of each batch.
+fn writes(cluster: &Cluster, batches: Vec<AppendBatch>) -> Result<(Writes, Vec<Vec<Place>>), Failure> {
+    let mut writes = Writes::default();
+    let mut add = |batch: AppendBatch| batch.records.into_iter().map(|record| writes.event(cluster, record)).collect();
+    let places = batches.into_iter().map(&mut add).collect::<Result<_, _>>()?;
+    Ok((writes, places))
 }
 
-/// The last offset of each partition.
-pub(crate) fn newest(written: impl IntoIterator<Item = (TopicPartition, Offset)>) -> HashMap<TopicPartition, Offset> {
-    let mut last = HashMap::new();
-    for (partition, offset) in written {
-        let known = last.entry(partition).or_insert(offset);
-        *known = offset.max(*known);
-    }
-    last
+/// Where the records of each batch are.
+fn logged(written: &Written, topics: &HashMap<Place, TopicPartition>, places: Vec<Vec<Place>>) -> Vec<Vec<Logged>> {
+    let mut offsets: HashMap<Place, _> = topics.keys().map(|place| (*place, written.offsets(*place))).collect();
+    let mut position = |place: Place| {
+        let offset = offsets.get_mut(&place)?.next().and_then(|offset| u64::try_from(offset).ok());
+        // Whether it was there before is found out behind the door.
+        Some(Logged::Unverified(topics.get(&place)?.at(Offset(offset.unwrap_or_default()))))
+    };
+    places.into_iter().map(|batch| batch.into_iter().filter_map(&mut position).collect()).collect()
 }
 
-async fn write(
-    cluster: &Cluster,
-    producer: &TransactionalProducer,
-    batches: Vec<AppendBatch>,
-) -> krafka::Result<Vec<Vec<Logged>>> {
-    let mut sent = Vec::with_capacity(batches.len());
-    for batch in batches {
-        let mut handles = Vec::with_capacity(batch.records.len());
-        for NewRecord { topic, partition, event } in batch.records {
-            let handle = producer.enqueue(encode(cluster.topic(&topic), partition, event)).await?;
-            handles.push((TopicPartition::new(topic, partition), handle));
-        }
-        sent.push(handles);
-    }
-    let mut logged = Vec::with_capacity(sent.len());
-    for handles in sent {
-        let mut places = Vec::with_capacity(handles.len());
-        for (partition, handle) in handles {
-            let offset = u64::try_from(handle.await?.offset).unwrap_or_default();
-            // Whether it was there before is found out behind the door.
-            places.push(Logged::Unverified(partition.at(Offset(offset))));
-        }
-        logged.push(places);
-    }
-    Ok(logged)
-}
-
-/// Commits; asks again for as long as nobody knows the outcome.
-async fn commit(producer: &TransactionalProducer) -> Result<(), AppendError> {
-    loop {
-        match producer.commit().await {
-            Ok(()) => return Ok(()),
-            Err(error) if producer.state() != TransactionState::CommitUnknown => return Err(not_stored(&error)),
-            Err(error) if !error.is_retriable() => return Err(AppendError::Failed(error.to_string())),
-            Err(error) => tracing::warn!(%error, "nobody answered a commit; it is asked for again"),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// Nothing was stored, and it may be tried again.
-fn not_stored(error: &KrafkaError) -> AppendError {
-    tracing::warn!(%error, "events could not be stored");
-    match error {
-        KrafkaError::Network(_) | KrafkaError::Timeout { .. } | KrafkaError::DeliveryTimeout { .. } => {
-            AppendError::Unreachable { reason: error.to_string(), retry_after: RETRY_AFTER }
-        }
+/// What a failed transaction means to whoever waits at the door.
+fn not_stored(failure: Failure) -> AppendError {
+    match failure {
+        Failure::Uncertain(reason) => AppendError::Failed(reason),
+        Failure::Unreachable(reason) => AppendError::Unreachable { reason, retry_after: RETRY_AFTER },
         _ => AppendError::Overloaded { retry_after: RETRY_AFTER },
     }
 }

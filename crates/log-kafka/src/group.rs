@@ -241,11 +241,11 @@ async fn attend(
     words: &mpsc::Sender<Word>,
     given: &mut mpsc::Receiver<Given>,
 ) -> Result<(), Trouble> {
-    let mut wire = coordinator(joining).await?;
+    let wire = coordinator(joining).await?;
     loop {
-        let joined = join(&mut wire, joining, standing).await?;
+        let joined = join(&wire, joining, standing).await?;
         let (shares, mut again_after) = lead(joining, standing, &joined);
-        let share = sync(&mut wire, joining, &joined, shares).await?;
+        let share = sync(&wire, joining, &joined, shares).await?;
         if standing.generation.is_none() && is_waited_for(joining, &share) {
             again_after = Some(Duration::ZERO);
         }
@@ -258,7 +258,7 @@ async fn attend(
             return Ok(());
         }
         let again = again_after.map_or(FAR, |after| after.min(FAR));
-        match stay(&mut wire, joining, &generation, again, words, given).await {
+        match stay(&wire, joining, &generation, again, words, given).await {
             Err(Trouble::Rebalance) => {}
             other => return other,
         }
@@ -273,7 +273,7 @@ fn is_waited_for(joining: &Joining, share: &Share) -> bool {
 
 /// Heartbeats until the group changes, tasks were given up or the leader wants another round; all ask for joining again.
 async fn stay(
-    wire: &mut Wire,
+    wire: &Wire,
     joining: &mut Joining,
     generation: &Generation,
     again_after: Duration,
@@ -329,7 +329,7 @@ async fn leave(joining: &Joining, member_id: &str) {
 async fn coordinator(joining: &Joining) -> Result<Wire, Trouble> {
     let mut reason = "there are no brokers".to_owned();
     for broker in joining.brokers.split(',') {
-        let mut wire = match Wire::open(broker.trim(), joining.security.as_ref()).await {
+        let wire = match Wire::open(broker.trim(), joining.security.as_ref()).await {
             Ok(wire) => wire,
             Err(error) => {
                 reason = error.to_string();
@@ -346,7 +346,7 @@ async fn coordinator(joining: &Joining) -> Result<Wire, Trouble> {
     Err(Trouble::Connection(reason))
 }
 
-async fn join(wire: &mut Wire, joining: &Joining, standing: &mut Standing) -> Result<JoinGroupResponse, Trouble> {
+async fn join(wire: &Wire, joining: &Joining, standing: &mut Standing) -> Result<JoinGroupResponse, Trouble> {
     loop {
         let protocol = JoinGroupRequestProtocol::default()
             .with_name(joining.protocol())
@@ -403,7 +403,7 @@ fn seats(joined: &JoinGroupResponse) -> BTreeMap<String, Seat> {
 
 /// This member's tasks, and who has the others.
 async fn sync(
-    wire: &mut Wire,
+    wire: &Wire,
     joining: &Joining,
     joined: &JoinGroupResponse,
     shares: Vec<SyncGroupRequestAssignment>,

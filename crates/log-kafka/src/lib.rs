@@ -22,6 +22,7 @@ mod options;
 mod security;
 mod state;
 mod topics;
+mod transaction;
 mod wire;
 
 pub use cluster::ConnectError;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use krafka::admin::OffsetSpec;
 use riverrun_event::{Offset, Position, Record, Time, TopicName, TopicPartition};
 use riverrun_log::{
-    Answer, AppendBatch, AppendError, CommitInterval, EnsureError, Followed, GroupName, Health, JoinError, Log, Logged, Member,
-    Membership, Observe, Order, ReadError, TaskId, TopicDescription, TopicSpec, Topics,
+    Answer, AppendBatch, AppendError, CommitInterval, EnsureError, Followed, GroupName, Health, JoinError, Log, Logged,
+    Member, Membership, Observe, Order, ReadError, TaskId, TopicDescription, TopicSpec, Topics,
 };
 use tokio::sync::{mpsc, watch};
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use krafka::admin::OffsetSpec;
-use krafka::producer::TransactionalProducer;
 use riverrun_event::{Offset, Time, TopicPartition};
 use riverrun_log::{
     Answer, Assigned, Assignment, Commit, CommitError, Committed, Epoch, GroupName, Member, Membership, Revoke, TaskId,
@@ -15,10 +14,10 @@ use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
 use crate::commit::{Committing, Owned, Task};
-use crate::door::producer_of;
 use crate::follow::Wishes;
 use crate::group::{self, Generation, Given, Joining, Word};
 use crate::state::{States, TaskState};
+use crate::transaction::Transactions;
 
 /// Words that may wait for whoever listens.
 const WORDS_MAX: usize = 64;
@@ -115,8 +114,8 @@ struct Opened {
 impl Guide {
     async fn run(mut self) {
         // Whoever had this seat is fenced before anything is read that it might still change.
-        let Some(producer) = self.producer().await else { return };
-        self.committing.lock().await.begin_with(producer);
+        let Some(transactions) = self.transactions().await else { return };
+        self.committing.lock().await.begin_with(transactions);
         let (words, mut heard) = mpsc::channel(WORDS_MAX);
         let (give, given) = mpsc::channel(WORDS_MAX);
         let joining = Joining::new(&self.shared.cluster, &self.membership, &self.member);
@@ -148,7 +147,7 @@ impl Guide {
             }
         }
         self.owned().tasks.clear();
-        self.committing.lock().await.end().await;
+        self.committing.lock().await.end();
     }
 
     fn owned(&self) -> MutexGuard<'_, Owned> {
@@ -156,13 +155,13 @@ impl Guide {
     }
 
     /// `None` when nobody wants it any more.
-    async fn producer(&self) -> Option<TransactionalProducer> {
+    async fn transactions(&self) -> Option<Transactions> {
         let cluster = &self.shared.cluster;
         let (prefix, group) = (&cluster.options.prefix, &self.membership.group);
         let name = format!("{prefix}{}.{group}", self.member.replace('/', "."));
         loop {
-            match producer_of(cluster, &name).await {
-                Ok(producer) => return Some(producer),
+            match Transactions::open(cluster, name.clone()).await {
+                Ok(transactions) => return Some(transactions),
                 Err(_) if self.sender.is_closed() => return None,
                 Err(error) => tracing::warn!(%group, %error, "no transactions yet; trying again"),
             }

@@ -1,10 +1,12 @@
-//! A connection that speaks Kafka's protocol, for what no client offers: a group member whose tasks we assign ourselves.
+//! A connection that speaks Kafka's protocol, for what no client offers: a group member whose tasks we assign ourselves, and transactions
+//! that are written in one go.
 //!
 //! The connection is the client's own, so TLS and SASL are what they are everywhere else: one implementation, one set of trusted
 //! certificates, one place where secrets are. It is behind a feature of the client that promises nothing between versions, which the
 //! pinned version makes up for. Only the messages are from another crate, since the client's are not public.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -19,8 +21,15 @@ use crate::security::Security;
 /// How long opening a connection may take, and an answer that waits for nobody.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+#[derive(Clone)]
 pub(crate) struct Wire {
-    connection: BrokerConnection,
+    connection: Arc<BrokerConnection>,
+}
+
+impl From<Arc<BrokerConnection>> for Wire {
+    fn from(connection: Arc<BrokerConnection>) -> Self {
+        Self { connection }
+    }
 }
 
 impl Wire {
@@ -32,11 +41,16 @@ impl Wire {
         }
         let connecting = async { BrokerConnection::connect(address, config.build()?).await };
         let connection = connecting.await.map_err(|error| io::Error::other(format!("{address}: {error}")))?;
-        Ok(Self { connection })
+        Ok(Self { connection: Arc::new(connection) })
+    }
+
+    /// The level of a feature that the whole cluster has agreed on; none where it has not.
+    pub(crate) fn feature(&self, name: &str) -> Option<i16> {
+        self.connection.broker_features().finalized_level(name)
     }
 
     /// Sends a request and waits for its answer, at most so long.
-    pub(crate) async fn call<R>(&mut self, version: i16, request: &R, patience: Duration) -> io::Result<R::Response>
+    pub(crate) async fn call<R>(&self, version: i16, request: &R, patience: Duration) -> io::Result<R::Response>
     where
         R: Request + Encodable + HeaderVersion,
         R::Response: Decodable + HeaderVersion,

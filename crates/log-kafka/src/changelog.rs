@@ -15,6 +15,7 @@ use riverrun_log::{GroupName, TaskId};
 
 use crate::cluster::Cluster;
 use crate::state::{Applied, Change, TaskState};
+use crate::topics::{RECORD_BYTES, RECORD_BYTES_MAX};
 
 const POLL: Duration = Duration::from_millis(200);
 /// How long deletions stay in a changelog. A copy that was not kept up to date for longer may lack some, and is made anew.
@@ -49,6 +50,7 @@ impl Cluster {
         let topic = NewTopic::new(self.changelog(group), count, self.options.replication.unwrap_or(-1));
         let topic = topic.map_err(|error| error.to_string())?.with_config("cleanup.policy", "compact");
         let topic = topic.with_config("delete.retention.ms", DELETIONS.as_millis().to_string());
+        let topic = topic.with_config(RECORD_BYTES, RECORD_BYTES_MAX.to_string());
         let created = self.admin.create_topics([topic], CreateTopicsOptions::default()).await;
         for (name, created) in created.map_err(|error| error.to_string())? {
             match created {

@@ -125,7 +125,7 @@ impl Committing {
         for (commit, task) in commit.tasks.into_iter().zip(tasks) {
             let id = commit.task;
             let (records, rows) = rows_of(commit, &task.state);
-            for record in records {
+            for record in &records {
                 writes.event(cluster, record)?;
             }
             let changelog = writes.changelog(&changelog, id);
@@ -183,6 +183,7 @@ fn rows_of(commit: TaskCommit, state: &TaskState) -> (Vec<NewRecord>, Vec<(RowKe
 fn refused(failure: &Failure, task: TaskId) -> CommitError {
     match failure {
         Failure::Fenced(_) => CommitError::Fenced { task },
+        Failure::TooLarge { .. } => CommitError::TooLarge(failure.to_string()),
         failure => CommitError::Uncertain(failure.to_string()),
     }
 }

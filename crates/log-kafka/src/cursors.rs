@@ -36,6 +36,13 @@ struct Cursor {
     ahead: VecDeque<Record>,
 }
 
+/// What a read gives out.
+#[derive(Default)]
+struct Given {
+    records: Vec<Record>,
+    bytes: usize,
+}
+
 impl Cursors {
     /// Records from a position on; empty at the end of what is committed.
     pub(crate) async fn read(
@@ -59,9 +66,15 @@ impl Cursors {
         if cursor.ahead.is_empty() {
             cursor.fetch(cluster, &partition).await?;
         }
-        let records = cursor.give(bytes_max);
+        let mut given = Given::default();
+        cursor.give(&mut given, bytes_max);
+        if given.bytes < bytes_max && !given.records.is_empty() {
+            // More may have been fetched meanwhile; a reader takes less than it asked for as a sign that little is left.
+            cursor.poll(&partition, Duration::ZERO).await?;
+            cursor.give(&mut given, bytes_max);
+        }
         self.put(partition, cursor);
-        Ok(records)
+        Ok(given.records)
     }
 
     fn take(&self, partition: &TopicPartition, next: Offset) -> Option<Cursor> {
@@ -149,17 +162,14 @@ impl Cursor {
     }
 
     /// At least one record where there is one, and no more after so many bytes.
-    fn give(&mut self, bytes_max: usize) -> Vec<Record> {
-        let mut given = Vec::new();
-        let mut bytes = 0;
-        while (given.is_empty() || bytes < bytes_max)
+    fn give(&mut self, given: &mut Given, bytes_max: usize) {
+        while (given.records.is_empty() || given.bytes < bytes_max)
             && let Some(record) = self.ahead.pop_front()
         {
-            bytes += record.event.bytes();
+            given.bytes += record.event.bytes();
             self.next = record.position.offset.next();
-            given.push(record);
+            given.records.push(record);
         }
-        given
     }
 }
 

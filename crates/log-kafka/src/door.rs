@@ -19,11 +19,11 @@ const WAITING_MAX: usize = 4_096;
 /// When to come again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-type Answer = Result<Vec<Logged>, AppendError>;
+type Answer<T> = Result<Vec<T>, AppendError>;
 
 struct Waiting {
     batch: AppendBatch,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Answer<Logged>>,
 }
 
 /// Where batches are handed in.
@@ -41,7 +41,7 @@ impl Door {
     }
 
     /// Hands a batch in; calls made one after the other keep their order.
-    pub(crate) fn append(&self, batch: AppendBatch) -> impl Future<Output = Answer> + Send + use<> {
+    pub(crate) fn append(&self, batch: AppendBatch) -> impl Future<Output = Answer<Logged>> + Send + use<> {
         let (answer, answered) = oneshot::channel();
         let handed = self.waiting.try_send(Waiting { batch, answer });
         async move {
@@ -90,22 +90,33 @@ impl Writer {
             accepted.into_iter().for_each(|waiting| drop(waiting.answer.send(Ok(Vec::new()))));
             return;
         }
-        let (batches, answers): (Vec<AppendBatch>, Vec<_>) =
-            accepted.into_iter().map(|waiting| (waiting.batch, waiting.answer)).unzip();
-        match self.store(cluster, batches).await {
-            Ok(stored) => {
+        let stored = self.store(cluster, &accepted).await;
+        if matches!(stored, Err(AppendError::TooLarge { .. })) && accepted.len() > 1 {
+            // Only the one that is too large is refused.
+            for waiting in accepted {
+                let stored = self.store(cluster, std::slice::from_ref(&waiting)).await;
+                self.tell(vec![waiting], stored);
+            }
+            return;
+        }
+        self.tell(accepted, stored);
+    }
+
+    fn tell(&self, stored: Vec<Waiting>, outcome: Answer<Vec<Logged>>) {
+        match outcome {
+            Ok(logged) => {
                 self.moved.send_modify(|count| *count += 1);
-                answers.into_iter().zip(stored).for_each(|(answer, logged)| drop(answer.send(Ok(logged))));
+                stored.into_iter().zip(logged).for_each(|(waiting, logged)| drop(waiting.answer.send(Ok(logged))));
             }
             Err(error) => {
-                tracing::warn!(%error, "a door's transaction was not committed");
-                answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
+                tracing::warn!(%error, "events could not be stored");
+                stored.into_iter().for_each(|waiting| drop(waiting.answer.send(Err(error.clone()))));
             }
         }
     }
 
-    async fn store(&mut self, cluster: &Cluster, batches: Vec<AppendBatch>) -> Result<Vec<Vec<Logged>>, AppendError> {
-        let (writes, places) = writes(cluster, batches).map_err(not_stored)?;
+    async fn store(&mut self, cluster: &Cluster, together: &[Waiting]) -> Answer<Vec<Logged>> {
+        let (writes, places) = writes(cluster, together).map_err(not_stored)?;
         let topics = writes.topics();
         let mut transactions = match self.transactions.take() {
             Some(transactions) => transactions,
@@ -129,10 +140,12 @@ async fn check(cluster: &Cluster, batch: &AppendBatch) -> Result<(), AppendError
 }
 
 /// What is to be written, and the place of each record of each batch.
-fn writes(cluster: &Cluster, batches: Vec<AppendBatch>) -> Result<(Writes, Vec<Vec<Place>>), Failure> {
+fn writes(cluster: &Cluster, together: &[Waiting]) -> Result<(Writes, Vec<Vec<Place>>), Failure> {
     let mut writes = Writes::default();
-    let mut add = |batch: AppendBatch| batch.records.into_iter().map(|record| writes.event(cluster, record)).collect();
-    let places = batches.into_iter().map(&mut add).collect::<Result<_, _>>()?;
+    let mut places = Vec::with_capacity(together.len());
+    for Waiting { batch, .. } in together {
+        places.push(batch.records.iter().map(|record| writes.event(cluster, record)).collect::<Result<_, _>>()?);
+    }
     Ok((writes, places))
 }
 
@@ -149,10 +162,12 @@ fn logged(written: &Written, topics: &HashMap<Place, TopicPartition>, places: Ve
 
 /// What a failed transaction means to whoever waits at the door.
 fn not_stored(failure: Failure) -> AppendError {
+    let reason = failure.to_string();
     match failure {
-        Failure::Uncertain(reason) => AppendError::Failed(reason),
-        Failure::Unreachable(reason) => AppendError::Unreachable { reason, retry_after: RETRY_AFTER },
-        _ => AppendError::Overloaded { retry_after: RETRY_AFTER },
+        Failure::Uncertain(_) => AppendError::Failed(reason),
+        Failure::TooLarge { .. } => AppendError::TooLarge { reason },
+        // It is about this process or the cluster, and not about the events.
+        _ => AppendError::Unreachable { reason, retry_after: RETRY_AFTER },
     }
 }
 

@@ -28,6 +28,10 @@ const DELETIONS: &str = "delete.retention.ms";
 /// Ours, kept where Kafka keeps what it does not know: nowhere. So a history is not read back.
 const FOR_EVER: &str = "-1";
 
+/// The largest batch of records that a topic takes: events of the size that doors let in fit, and so do rows of state.
+pub(crate) const RECORD_BYTES: &str = "max.message.bytes";
+pub(crate) const RECORD_BYTES_MAX: u32 = 16 * 1024 * 1024;
+
 impl Cluster {
     pub(crate) async fn ensure(&self, specs: &[TopicSpec]) -> Result<(), EnsureError> {
         let existing = self.counts(specs.iter().map(|spec| &spec.name)).await.map_err(failed_ensure)?;
@@ -49,6 +53,7 @@ impl Cluster {
             let mut topic = NewTopic::new(self.topic(&spec.name), partitions, self.options.replication.unwrap_or(-1))?;
             // The time of a record is when it was accepted, whoever wrote it; else retention would go by what happened when.
             topic = topic.with_config("message.timestamp.type", "LogAppendTime");
+            topic = topic.with_config(RECORD_BYTES, RECORD_BYTES_MAX.to_string());
             for (name, value) in settings(&spec.retention) {
                 topic = topic.with_config(name, value);
             }

@@ -90,6 +90,12 @@ pub enum AppendError {
         /// The partition.
         partition: Partition,
     },
+    /// The log takes no record of this size; nothing was stored.
+    #[error("{reason}")]
+    TooLarge {
+        /// Which limit it is.
+        reason: String,
+    },
     /// The write failed or its outcome is unknown; the batch may or may not be stored, and the log takes no more.
     #[error("the log failed: {0}")]
     Failed(String),

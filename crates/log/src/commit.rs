@@ -263,6 +263,9 @@ pub enum CommitError {
         /// The partition.
         partition: Partition,
     },
+    /// The log takes no record of this size; nothing was changed, and trying again would change nothing.
+    #[error("{0}")]
+    TooLarge(String),
     /// Nothing is known about the outcome.
     #[error("the outcome of the commit is unknown: {0}")]
     Uncertain(String),

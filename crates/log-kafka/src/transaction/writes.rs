@@ -37,9 +37,9 @@ pub(crate) struct Written(pub(super) Vec<Vec<(i64, i32)>>);
 
 impl Writes {
     /// Adds an event to its topic.
-    pub(crate) fn event(&mut self, cluster: &Cluster, record: NewRecord) -> Result<Place, Failure> {
+    pub(crate) fn event(&mut self, cluster: &Cluster, record: &NewRecord) -> Result<Place, Failure> {
         let NewRecord { topic, partition, event } = record;
-        let to = TopicPartition::new(topic, partition);
+        let to = TopicPartition::new(topic.clone(), *partition);
         let place = match self.events.get(&to) {
             Some(place) => *place,
             None => {
@@ -50,7 +50,7 @@ impl Writes {
             }
         };
         let (key, value) = (event.key.as_ref().map(|key| key.as_bytes()), event.data.as_deref());
-        self.add(place, |batches| batches.add(key, value, |headers| binding::put_headers(&event, headers)))?;
+        self.add(place, |batches| batches.add(key, value, |headers| binding::put_headers(event, headers)))?;
         Ok(place)
     }
 

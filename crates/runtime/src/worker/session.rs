@@ -209,7 +209,10 @@ impl<'w, W: Work> Session<'w, W> {
     /// The commit under way was answered.
     fn answered(&mut self, answer: Result<Committed, CommitError>) -> Result<(), Interruption> {
         let decided = self.under_way.take().map(|under_way| under_way.decided).unwrap_or_default();
-        answer.map_err(|error| Interruption::Restart(error.to_string()))?;
+        answer.map_err(|error| match error {
+            error @ CommitError::TooLarge(_) => Interruption::Stop(error.to_string()),
+            error => Interruption::Restart(error.to_string()),
+        })?;
         for (id, decided) in decided {
             if let Some(task) = self.tasks.get_mut(&id) {
                 self.worker.work.committed(task, decided);

@@ -110,6 +110,7 @@ fn append_kind(error: &AppendError) -> Kind {
         AppendError::Conflict { .. } => Kind("RR0142", S::CONFLICT, "The id was used for another event"),
         AppendError::Overloaded { .. } => Kind("RR0150", S::TOO_MANY_REQUESTS, "The log is busy"),
         AppendError::Unreachable { .. } => Kind("RR0159", S::SERVICE_UNAVAILABLE, "The log cannot be reached"),
+        AppendError::TooLarge { .. } => Kind("RR0117", S::PAYLOAD_TOO_LARGE, "The log takes no event of this size"),
         AppendError::UnknownTopic { .. } => Kind("RR0140", S::NOT_FOUND, "No such topic"),
         AppendError::Failed(_) => Kind("RR0151", S::INTERNAL_SERVER_ERROR, "Whether the events were stored is unknown"),
     }

@@ -55,6 +55,8 @@ pub enum LogSetting {
 pub struct Kafka {
     /// Names this instance among those of the app; without it, a name made up once and kept in `data_dir`.
     pub instance: Option<String>,
+    /// Where the other instances reach this one, as `host:port`; without it, where it listens.
+    pub address: Option<String>,
     /// What the names of topics, groups and transactions begin with.
     pub prefix: String,
     /// Copies of each partition of new topics; the cluster's default without it.
@@ -75,6 +77,7 @@ impl Default for Kafka {
     fn default() -> Self {
         Self {
             instance: None,
+            address: None,
             prefix: String::new(),
             replication: None,
             session: Duration::from_secs(10),

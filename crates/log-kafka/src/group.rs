@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -21,6 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::assign::{Leader, Owners, Seat, Share};
 use crate::cluster::Cluster;
+use crate::owners::Lease;
 use crate::security::Security;
 use crate::wire::Wire;
 
@@ -75,6 +77,8 @@ pub(crate) struct Joining {
     /// Whether the group is told when nobody listens any more. Otherwise it waits for a session, and a member that returns within it
     /// finds its tasks as it left them.
     pub(crate) leaves: bool,
+    /// Until when nobody else can have this member's tasks.
+    pub(crate) lease: Arc<Lease>,
 }
 
 impl Joining {
@@ -105,6 +109,8 @@ impl Joining {
             // One member has it all, wherever it is; and the next is not to wait until this one is missed.
             assignor: if *takes_over { NamedAssignor::round_robin() } else { options.assignor.clone() },
             leaves: *takes_over,
+            // Whoever does not join again in time is out as well.
+            lease: Arc::new(Lease::new(options.session.min(options.rebalance))),
         }
     }
 
@@ -231,6 +237,7 @@ async fn overcome(
     };
     (standing.leader, standing.generation) = (None, None);
     joining.seat.owned.clear();
+    joining.lease.lose();
     words.send(Word::Lost(lost)).await.ok().and(wait)
 }
 
@@ -245,7 +252,9 @@ async fn attend(
     loop {
         let joined = join(&mut wire, joining, standing).await?;
         let (shares, mut again_after) = lead(joining, standing, &joined);
+        let asked = Instant::now();
         let share = sync(&mut wire, joining, &joined, shares).await?;
+        joining.lease.renew(asked);
         if standing.generation.is_none() && is_waited_for(joining, &share) {
             again_after = Some(Duration::ZERO);
         }
@@ -299,7 +308,9 @@ async fn stay(
                     .with_generation_id(generation.number)
                     .with_member_id(text(&generation.member_id))
                     .with_group_instance_id(Some(text(&joining.member)));
+                let asked = Instant::now();
                 check(wire.call(4, &request, PATIENCE).await?.error_code)?;
+                joining.lease.renew(asked);
             }
         }
     }

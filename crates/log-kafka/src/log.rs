@@ -8,7 +8,7 @@ use krafka::admin::OffsetSpec;
 use riverrun_event::{Offset, Position, Record, Time, TopicName, TopicPartition};
 use riverrun_log::{
     Answer, AppendBatch, AppendError, EnsureError, Followed, GroupName, Health, JoinError, Log, Logged, Member,
-    Membership, Observe, Order, ReadError, TaskId, TopicDescription, TopicSpec, Topics,
+    Membership, Observe, Order, ReadError, TaskId, TaskOwner, TopicDescription, TopicSpec, Topics,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -18,6 +18,7 @@ use crate::door::Door;
 use crate::follow::{self, Wanted};
 use crate::member::{KafkaMember, Shared};
 use crate::options::Options;
+use crate::owners::Directory;
 use crate::state::{StateStoreError, States, TaskState};
 
 /// How often the ends of partitions are asked for that somebody reads.
@@ -58,7 +59,8 @@ impl KafkaLog {
         cluster.spawn(watch_ends(Arc::downgrade(&cluster), Arc::downgrade(&cursors), sender.clone()));
         let (wishes, wanted) = mpsc::unbounded_channel();
         cluster.spawn(follow::run(Arc::downgrade(&cluster), wanted, sender.clone()));
-        let shared = Arc::new(Shared { cluster, states, wishes, moved: sender });
+        let owners = Directory::new(cluster.options.instance.clone());
+        let shared = Arc::new(Shared { cluster, states, owners, wishes, moved: sender });
         Ok(Self { shared, cursors, door, moved })
     }
 
@@ -91,6 +93,11 @@ impl Topics for KafkaLog {
     fn ends(&self, topic: &TopicName) -> Result<Vec<Offset>, ReadError> {
         let (cluster, topic) = (self.cluster(), topic.clone());
         self.ask(async move { cluster.ends(&topic).await })
+    }
+
+    fn ends_written(&self, topic: &TopicName) -> Result<Vec<Offset>, ReadError> {
+        let (cluster, topic) = (self.cluster(), topic.clone());
+        self.ask(async move { cluster.ends_written(&topic).await })
     }
 
     fn offset_at(&self, partition: &TopicPartition, time: Time) -> Result<Offset, ReadError> {
@@ -135,6 +142,10 @@ impl Observe for KafkaLog {
     ) -> Option<Result<BTreeMap<TopicPartition, Offset>, ReadError>> {
         let (cluster, group, inputs) = (self.cluster(), group.clone(), inputs.to_vec());
         Some(self.ask(async move { cluster.committed(&group, &inputs, false).await.map_err(ReadError::Failed) }))
+    }
+
+    fn owners(&self, group: &GroupName, tasks: &[TaskId]) -> Option<BTreeMap<TaskId, TaskOwner>> {
+        Some(self.shared.owners.of(group, tasks))
     }
 
     fn health(&self) -> Health {

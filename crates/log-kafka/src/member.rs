@@ -18,6 +18,7 @@ use crate::commit::{Committing, Owned, Task};
 use crate::door::producer_of;
 use crate::follow::Wishes;
 use crate::group::{self, Generation, Given, Joining, Word};
+use crate::owners::{Directory, Lease};
 use crate::state::{States, TaskState};
 
 /// Words that may wait for whoever listens.
@@ -29,6 +30,7 @@ const RETRY: Duration = Duration::from_millis(200);
 pub(crate) struct Shared {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) states: States,
+    pub(crate) owners: Directory,
     pub(crate) wishes: Wishes,
     pub(crate) moved: watch::Sender<u64>,
 }
@@ -120,6 +122,8 @@ impl Guide {
         let (words, mut heard) = mpsc::channel(WORDS_MAX);
         let (give, given) = mpsc::channel(WORDS_MAX);
         let joining = Joining::new(&self.shared.cluster, &self.membership, &self.member);
+        let lease = Arc::clone(&joining.lease);
+        self.shared.owners.enter(&self.membership.group, &self.owned, &lease);
         self.shared.cluster.spawn(group::run(joining, words, given));
         // A task is opened beside the others: restoring a large state holds up nobody.
         let mut opening: JoinSet<Opened> = JoinSet::new();
@@ -128,11 +132,13 @@ impl Guide {
                 word = heard.recv() => match word {
                     Some(Word::Tasks { generation, tasks, owners }) => {
                         tracing::debug!(group = %self.membership.group, ?owners, "who has the tasks of the group");
+                        self.shared.owners.told(&self.membership.group, generation.number, owners);
                         self.follow(generation, tasks, &give, &mut opening).await;
                     }
                     Some(Word::Lost(reason)) => {
                         opening.shutdown().await;
-                        self.lose(&reason).await;
+                        self.shared.owners.lost(&self.membership.group);
+                        self.lose(&reason, &lease).await;
                     }
                     None => break,
                 },
@@ -170,10 +176,11 @@ impl Guide {
         }
     }
 
-    async fn lose(&mut self, reason: &str) {
+    async fn lose(&mut self, reason: &str, lease: &Lease) {
         tracing::warn!(group = %self.membership.group, reason, "the tasks of this member are over");
         self.wanted.clear();
         let lost: Vec<TaskId> = std::mem::take(&mut self.owned().tasks).into_keys().collect();
+        lease.give_up();
         if !lost.is_empty() {
             let (acknowledge, _) = oneshot::channel();
             drop(self.sender.send(Assignment::Revoke(Revoke { tasks: lost, acknowledge })).await);

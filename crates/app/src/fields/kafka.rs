@@ -20,6 +20,13 @@ pub(crate) static KAFKA: Section = Section {
             "instance: shop-1",
         ),
         field(
+            "address",
+            Takes::Text("host:port"),
+            "what `listen` says; where that is every address, the one this machine reaches the brokers from",
+            "Where the other instances reach this one by HTTP, to ask for rows of views that it has.",
+            "address: shop-1.internal:8080",
+        ),
+        field(
             "prefix",
             Takes::Text("beginning of a name"),
             "none",

@@ -41,6 +41,7 @@ fn joining(group: &str, instance: &str) -> Joining {
         topics: vec!["in".to_owned()],
         assignor: NamedAssignor::round_robin(),
         leaves: true,
+        lease: Arc::new(Lease::new(SESSION)),
     }
 }
 

@@ -39,7 +39,7 @@ impl Opened {
         data_dir: &Path,
         settings: &Settings,
         dealing: Dealing,
-        address: String,
+        address: Option<String>,
         accept_data_loss: bool,
         once: bool,
     ) -> Result<Self, ServeError> {
@@ -49,7 +49,7 @@ impl Opened {
         };
         let mut options = kafka(brokers, data_dir, settings)?;
         (options.assignor, options.labels) = (dealing.assignor, dealing.labels);
-        options.address = Some(address);
+        options.address = address;
         let mut pause = RETRY_FIRST;
         loop {
             let trying = options.clone();

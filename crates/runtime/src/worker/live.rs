@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::interleaving::{Waiting, in_order_of_time};
 use super::stepping::{READ_BYTES_MAX, Stepped, Stepping, SteppingTask, read_from};
 use super::timing::Advanced;
-use super::{Gathered, Interruption, Work};
+use super::{Gathered, Interruption, Ownership, Work};
 use crate::clock::WallClock;
 use crate::metrics::Metrics;
 use crate::models::{Frontier, ModelStore};
@@ -55,8 +55,13 @@ impl Work for Live {
     }
 
     fn open(&self, assigned: Assigned) -> Result<SteppingTask, Interruption> {
-        self.views.iter().for_each(|view| view.publish(assigned.task, &assigned.state));
+        self.views.iter().for_each(|view| view.publish(assigned.task, assigned.epoch, &assigned.state));
         self.stepping.open(assigned)
+    }
+
+    fn closed(&self, task: SteppingTask) {
+        let Ownership { task, epoch } = task.ownership;
+        self.views.iter().for_each(|view| view.withdraw(task, epoch));
     }
 
     async fn gather(&self, task: &mut SteppingTask) -> Result<Gathered, Interruption> {
@@ -109,7 +114,7 @@ impl Work for Live {
         }
         let commit = finish(task, commit, order);
         if let Some(commit) = &commit {
-            task.view_changes = self.views.iter().map(|view| view.changed(&commit.state)).collect();
+            task.view_changes = self.views.iter().map(|view| view.changed(commit.task, &commit.state)).collect();
         }
         Ok(Gathered { commit, stop, finished: false })
     }

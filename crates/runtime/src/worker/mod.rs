@@ -36,6 +36,9 @@ pub(crate) trait Work: Send + Sync + 'static {
     /// Takes over a task at its last commit.
     fn open(&self, assigned: Assigned) -> Result<Self::Task, Interruption>;
 
+    /// A task is over here: it was revoked, or begins again at its last commit.
+    fn closed(&self, _task: Self::Task) {}
+
     /// Decides what the task changes next, from the records that wait for it.
     fn gather(&self, task: &mut Self::Task) -> impl Future<Output = Result<Gathered, Interruption>>;
 
@@ -123,17 +126,30 @@ impl<W: Work> Worker<W> {
         }
     }
 
-    async fn session(&mut self) -> Ended {
+    async fn session(&self) -> Ended {
         let mut member = match self.log.join(self.membership.clone()) {
             Ok(member) => member,
             Err(error) => return Ended::Restart(error.to_string()),
         };
+        let mut tasks: BTreeMap<TaskId, W::Task> = BTreeMap::new();
+        let ended = self.attend(member.as_mut(), &mut tasks).await;
+        if matches!(ended, Ended::Restart(_)) {
+            // Still as their owner: what of them was committed last may not have been told.
+            for (id, task) in tasks {
+                self.work.closed(task);
+                self.progress.forget(id);
+            }
+        }
+        ended
+    }
+
+    /// Works on the tasks of a membership.
+    async fn attend(&self, member: &mut dyn Member, tasks: &mut BTreeMap<TaskId, W::Task>) -> Ended {
         let mut moved = self.log.moved();
         let mut stopped = self.progress.stopped();
         let mut woken = self.work.wakes();
-        let mut tasks: BTreeMap<TaskId, W::Task> = BTreeMap::new();
         loop {
-            if let Err(interruption) = self.assign(member.as_mut(), &mut tasks).await {
+            if let Err(interruption) = self.assign(member, tasks).await {
                 return interruption.into();
             }
             if *self.shutdown.borrow() || stopped.borrow().is_some() {
@@ -142,7 +158,7 @@ impl<W: Work> Worker<W> {
             moved.borrow_and_update();
             woken.as_mut().map(watch::Receiver::mark_unchanged);
             self.work.look_around();
-            match self.round(member.as_ref(), &mut tasks).await {
+            match self.round(member, tasks).await {
                 Ok(Round::Worked) => {}
                 Ok(Round::Finished) => return Ended::Finished,
                 Ok(Round::Idle) => {
@@ -150,7 +166,7 @@ impl<W: Work> Worker<W> {
                     let wakes_at = tasks.values_mut().filter_map(|task| self.work.wakes_at(task)).min();
                     tokio::select! {
                         assignment = member.next() => {
-                            if let Err(interruption) = self.apply(assignment, &mut tasks) {
+                            if let Err(interruption) = self.apply(assignment, tasks) {
                                 return interruption.into();
                             }
                         }
@@ -191,7 +207,9 @@ impl<W: Work> Worker<W> {
             // Between two rounds nothing is in hand, so giving up is immediate.
             Assignment::Revoke(revoke) => {
                 for task in &revoke.tasks {
-                    tasks.remove(task);
+                    if let Some(task) = tasks.remove(task) {
+                        self.work.closed(task);
+                    }
                     self.progress.forget(*task);
                 }
                 let _ = revoke.acknowledge.send(());

@@ -63,6 +63,8 @@ pub struct Kafka {
     pub replication: Option<u8>,
     /// How long an instance may be silent before its partitions go to others.
     pub session: Duration,
+    /// How many other instances keep a copy of the state of each partition.
+    pub standbys: u32,
     /// What assignors may know of this instance.
     pub labels: BTreeMap<String, InstanceLabel>,
     /// Which instance gets which partitions.
@@ -81,6 +83,7 @@ impl Default for Kafka {
             prefix: String::new(),
             replication: None,
             session: Duration::from_secs(10),
+            standbys: 0,
             labels: BTreeMap::new(),
             assignor: AssignorSetting::default(),
             tls: None,

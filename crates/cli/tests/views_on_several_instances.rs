@@ -220,3 +220,39 @@ async fn each_instance_answers_for_all_keys() {
     assert!(broken_off.is_ok_and(|is_error| is_error), "a stream that lacks partitions has to be broken off");
     assert_eq!(two.partitions(), (0..PARTITIONS).collect::<Vec<_>>());
 }
+
+/// Records that an instance had to read when it took over from one that was killed.
+async fn restored(standbys: u32, test: &str) -> u64 {
+    let kafka = format!("standbys: {standbys}");
+    let (one, two) = (Instance::start("one", &kafka, test), Instance::start("two", &kafka, test));
+    share(&one, &two);
+    for number in 1..=4 {
+        for customer in 0..CUSTOMERS {
+            one.order(customer, number).await;
+        }
+    }
+    for customer in 0..CUSTOMERS {
+        let path = format!("/views/customers/{}?wait_ms=60000", name(customer));
+        while !two.get(&path).await.is_ok_and(|row| row["data"]["count"] == 4) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    // A standby is a moment behind.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    one.running.kill();
+    check_pages(&two, 4).await;
+    let said = two.running.last_words();
+    let of_pipeline = |line: &&str| line.contains("the state of a task is restored") && line.contains("shop.counted");
+    let records = said.lines().filter(of_pipeline).map(|line| {
+        let (_, records) = line.split_once("records=").unwrap();
+        records.split_whitespace().next().unwrap().parse::<u64>().unwrap()
+    });
+    records.sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_standby_has_little_to_read_when_it_takes_over() {
+    let (without, with) = tokio::join!(restored(0, "none"), restored(1, "standby"));
+    assert!(without >= 40, "{without} records: the partitions of the other instance were not empty");
+    assert!(with < 10, "{with} records, and {without} without standbys");
+}

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::cluster::{Cluster, ConnectError};
 use crate::cursors::Cursors;
 use crate::door::Door;
-use crate::follow::{self, Wanted};
+use crate::follow::{self, Wanted, Wish};
 use crate::member::{KafkaMember, Shared};
 use crate::options::Options;
 use crate::owners::Directory;
@@ -127,9 +127,9 @@ impl Observe for KafkaLog {
 
     fn follow(&self, group: &GroupName, task: TaskId) -> Option<Result<Followed, ReadError>> {
         let followed = |state: Arc<TaskState>| {
-            let wanted = Wanted { group: group.clone(), task, state: Arc::clone(&state) };
+            let wanted = Wanted { group: group.clone(), task, state: Arc::clone(&state), is_standby: false };
             // Nobody follows once the log is closed; what is here stays readable.
-            drop(self.shared.wishes.send(wanted));
+            drop(self.shared.wishes.send(Wish::Follow(wanted)));
             Followed { positions: state.positions(), state }
         };
         Some(self.shared.states.of(group, task).map(followed).map_err(ReadError::Failed))

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::cluster::Cluster;
 use crate::commit::{Committing, Owned, Task};
 use crate::door::producer_of;
-use crate::follow::Wishes;
+use crate::follow::{Wanted, Wish, Wishes};
 use crate::group::{self, Generation, Given, Joining, Word};
 use crate::owners::{Directory, Lease};
 use crate::state::{States, TaskState};
@@ -56,6 +56,7 @@ impl KafkaMember {
             member,
             owned,
             wanted: BTreeMap::new(),
+            copied: BTreeSet::new(),
             openings: 0,
             sender,
             committing: Arc::clone(&committing),
@@ -99,6 +100,8 @@ struct Guide {
     owned: Arc<Mutex<Owned>>,
     /// The tasks the group wants this member to have, opened or not yet, each with the number of its opening.
     wanted: BTreeMap<TaskId, u64>,
+    /// The tasks of other instances whose state is followed here.
+    copied: BTreeSet<TaskId>,
     /// Openings so far.
     openings: u64,
     sender: mpsc::Sender<Assignment>,
@@ -130,9 +133,10 @@ impl Guide {
         loop {
             tokio::select! {
                 word = heard.recv() => match word {
-                    Some(Word::Tasks { generation, tasks, owners }) => {
+                    Some(Word::Tasks { generation, tasks, owners, copies }) => {
                         tracing::debug!(group = %self.membership.group, ?owners, "who has the tasks of the group");
                         self.shared.owners.told(&self.membership.group, generation.number, owners);
+                        self.copy(copies);
                         self.follow(generation, tasks, &give, &mut opening).await;
                     }
                     Some(Word::Lost(reason)) => {
@@ -154,6 +158,7 @@ impl Guide {
             }
         }
         self.owned().tasks.clear();
+        self.copy(BTreeSet::new());
         self.committing.lock().await.end().await;
     }
 
@@ -174,6 +179,28 @@ impl Guide {
             }
             tokio::time::sleep(RETRY).await;
         }
+    }
+
+    /// Follows the states of these tasks from now on, and of no others. The first member of an instance does it for all.
+    fn copy(&mut self, tasks: BTreeSet<TaskId>) {
+        if self.membership.seat != 0 {
+            return;
+        }
+        let (group, wishes) = (&self.membership.group, &self.shared.wishes);
+        for task in self.copied.difference(&tasks) {
+            // Nobody waits until it is so.
+            drop(wishes.send(Wish::Leave { group: group.clone(), task: *task, left: oneshot::channel().0 }));
+        }
+        for task in tasks.difference(&self.copied) {
+            match self.shared.states.of(group, *task) {
+                Ok(state) => {
+                    let wanted = Wanted { group: group.clone(), task: *task, state, is_standby: true };
+                    drop(wishes.send(Wish::Follow(wanted)));
+                }
+                Err(reason) => tracing::warn!(%group, %task, reason, "no copy of the state of a task is kept here"),
+            }
+        }
+        self.copied = tasks;
     }
 
     async fn lose(&mut self, reason: &str, lease: &Lease) {
@@ -244,6 +271,7 @@ async fn open(
         shared.cluster.restore(&group, task, &state).await?;
         Ok::<_, String>((positions, state))
     };
+    stop_following(&shared, &group, task).await;
     loop {
         match opened().await {
             Ok((positions, state)) => {
@@ -254,6 +282,17 @@ async fn open(
         }
         tokio::time::sleep(RETRY).await;
     }
+}
+
+/// A state has one that takes it further: what follows it as a standby ends before it is opened.
+async fn stop_following(shared: &Shared, group: &GroupName, task: TaskId) {
+    if shared.cluster.options.standbys == 0 {
+        return;
+    }
+    let (left, is_left) = oneshot::channel();
+    drop(shared.wishes.send(Wish::Leave { group: group.clone(), task, left }));
+    // Answered or given up: nothing follows it any more.
+    drop(is_left.await);
 }
 
 /// Where to read on: as committed, once no transaction is open that might change it; the start where nothing was.

@@ -39,6 +39,8 @@ pub struct Options {
     pub security: Option<Security>,
     /// How long a member may be silent before its tasks go to others. The cluster bounds it, from 6 s as a rule.
     pub session: Duration,
+    /// How many other instances keep a copy of the state of each task; the same for all instances.
+    pub standbys: u32,
     /// How long a member has to finish its work when tasks move.
     pub rebalance: Duration,
 }
@@ -59,6 +61,7 @@ impl Options {
             replication: None,
             security: None,
             session: Duration::from_secs(10),
+            standbys: 0,
             rebalance: Duration::from_secs(30),
         }
     }

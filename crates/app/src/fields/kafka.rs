@@ -8,6 +8,9 @@ use crate::takes::Takes;
 /// More copies of a partition than any cluster has brokers for.
 pub(crate) const REPLICATION_MAX: u64 = 100;
 
+/// More copies of a state than anyone has instances to spare for.
+pub(crate) const STANDBYS_MAX: u64 = 16;
+
 pub(crate) static KAFKA: Section = Section {
     path: "kafka",
     meaning: "How the app runs on Apache Kafka, where `log` says so. The embedded log ignores it.",
@@ -46,6 +49,13 @@ pub(crate) static KAFKA: Section = Section {
             "`10s`",
             "How long an instance may be silent before its partitions go to others.",
             "session: 30s",
+        ),
+        field(
+            "standbys",
+            Takes::Number(0, STANDBYS_MAX),
+            "0",
+            "How many other instances keep a copy of the state of each partition up to date, so that one that takes it over has little to read.",
+            "standbys: 1",
         ),
         field(
             "labels",

@@ -8,7 +8,7 @@ use super::unit;
 use super::value::quote;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::fields::{self, REPLICATION_MAX};
+use crate::fields::{self, REPLICATION_MAX, STANDBYS_MAX};
 use crate::settings::{Kafka, LogSetting, Sasl, SaslMechanism, Tls};
 use crate::source::Span;
 use crate::yaml::Node;
@@ -63,6 +63,8 @@ impl Reader<'_> {
         }) {
             kafka.session = session;
         }
+        let standbys = fields.get("standbys").and_then(|node| self.number(node, 0, STANDBYS_MAX));
+        kafka.standbys = standbys.and_then(|count| u32::try_from(count).ok()).unwrap_or_default();
         kafka.labels = fields.get("labels").map(|node| self.labels(node)).unwrap_or_default();
         kafka.assignor = fields.entry("assignor").and_then(|entry| self.assignor(entry)).unwrap_or_default();
         kafka.tls = fields.entry("tls").map(|entry| self.tls(&entry.node, entry.name_span));

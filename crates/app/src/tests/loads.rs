@@ -215,6 +215,7 @@ fn instances_and_assignors_are_read() {
         let address = kafka(&format!("{{ address: {address} }}")).address;
         assert_eq!(address.as_deref(), Some("shop-1.internal:8080"));
     }
+    assert_eq!([kafka("{ standbys: 2 }"), kafka("{}")].map(|kafka| kafka.standbys), [2, 0]);
     assert_eq!(kafka("{ assignor: round_robin }").assignor, AssignorSetting::RoundRobin);
     let instances = [("shop-1", vec![0, 1]), ("shop-2", vec![2])];
     let instances = instances.map(|(name, own)| (name.to_owned(), own.into_iter().collect())).into();

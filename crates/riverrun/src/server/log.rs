@@ -133,6 +133,7 @@ fn kafka(brokers: &str, data_dir: &Path, settings: &Settings) -> Result<riverrun
     options.prefix.clone_from(&kafka.prefix);
     options.replication = kafka.replication.map(i16::from);
     options.session = kafka.session;
+    options.standbys = kafka.standbys;
     if kafka.tls.is_some() || kafka.sasl.is_some() {
         options.security = Some(Security { tls: kafka.tls.as_ref().map(tls), sasl: kafka.sasl.as_ref().map(sasl) });
     }

@@ -22,7 +22,7 @@ use tokio::time::{Instant, Interval, sleep, sleep_until, timeout};
 
 use super::super::Parts;
 use super::super::problem::RouteError;
-use super::gather::{Question, has_all};
+use super::gather::{ANSWER_TIME, Question, TRY_AGAIN, has_all};
 use super::others::{Lines, Part};
 use super::wire::Row;
 
@@ -30,8 +30,6 @@ use super::wire::Row;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How often is looked whether the tasks are where they were.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// The wait before it is tried again where tasks are on their way.
-const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 /// Every row asked for, then every row that changes.
 pub(super) async fn follow(
@@ -117,7 +115,7 @@ impl Following {
         let listened = places.elsewhere.iter().map(async |(address, tasks)| {
             let part = Part { changes: true, ..Part::new(tasks, left) };
             let silent = |_| RouteError::Instance { address: address.clone(), reason: "it does not answer".to_owned() };
-            timeout(left, parts.others.changes(address, &question.way, &part)).await.map_err(silent)?
+            timeout(left + ANSWER_TIME, parts.others.changes(address, &question.way, &part)).await.map_err(silent)?
         });
         let others = try_join_all(listened).await?.into_iter().map(changes_from).collect();
         Ok(Self::new(parts, question.clone(), server_sent, changes, places, others))

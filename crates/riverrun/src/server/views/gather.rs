@@ -15,11 +15,11 @@ use super::others::{Part, Way};
 use super::wire::{Answer, hex, unhex};
 
 /// The wait before it is tried again where tasks are on their way.
-const TRY_AGAIN: Duration = Duration::from_millis(50);
+pub(super) const TRY_AGAIN: Duration = Duration::from_millis(50);
 /// How often is looked whether an instance that was asked still has what it was asked for.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// So much longer than its own patience an instance may take to say that this is over.
-const ANSWER_TIME: Duration = Duration::from_secs(1);
+pub(super) const ANSWER_TIME: Duration = Duration::from_secs(1);
 
 /// What is asked of a view.
 #[derive(Clone)]

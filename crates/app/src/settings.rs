@@ -55,6 +55,8 @@ pub enum LogSetting {
 pub struct Kafka {
     /// Names this instance among those of the app; without it, a name made up once and kept in `data_dir`.
     pub instance: Option<String>,
+    /// Where the other instances reach this one, as `host:port`; without it, where it listens.
+    pub address: Option<String>,
     /// What the names of topics, groups and transactions begin with.
     pub prefix: String,
     /// Copies of each partition of new topics; the cluster's default without it.
@@ -63,6 +65,8 @@ pub struct Kafka {
     pub session: Duration,
     /// How often a pipeline commits while more and more comes in.
     pub commit: CommitSetting,
+    /// How many other instances keep a copy of the state of each partition.
+    pub standbys: u32,
     /// What assignors may know of this instance.
     pub labels: BTreeMap<String, InstanceLabel>,
     /// Which instance gets which partitions.
@@ -77,10 +81,12 @@ impl Default for Kafka {
     fn default() -> Self {
         Self {
             instance: None,
+            address: None,
             prefix: String::new(),
             replication: None,
             session: Duration::from_secs(10),
             commit: CommitSetting::default(),
+            standbys: 0,
             labels: BTreeMap::new(),
             assignor: AssignorSetting::default(),
             tls: None,

@@ -139,7 +139,9 @@ impl Cluster {
             }
         }
         state.apply(&[], end)?;
-        tracing::debug!(%group, %task, records, "the state of a task is restored");
+        if records > 0 {
+            tracing::info!(%group, %task, records, "the state of a task is restored");
+        }
         drop(consumer.close().await);
         Ok(())
     }

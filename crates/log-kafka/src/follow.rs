@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use krafka::consumer::Consumer;
 use riverrun_log::{GroupName, TaskId};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::changelog::{change, partition_of};
 use crate::cluster::Cluster;
@@ -17,34 +17,61 @@ const POLL: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_millis(500);
 
 /// A state to follow.
+#[derive(Clone)]
 pub(crate) struct Wanted {
     pub(crate) group: GroupName,
     pub(crate) task: TaskId,
     pub(crate) state: Arc<TaskState>,
+    /// Whether it is followed only so that the task can be taken over. Others read it, and never stop.
+    pub(crate) is_standby: bool,
 }
 
-/// Where states to follow are handed in.
-pub(crate) type Wishes = mpsc::UnboundedSender<Wanted>;
+impl Wanted {
+    fn is_standby_of(&self, group: &GroupName, task: TaskId) -> bool {
+        self.is_standby && self.group == *group && self.task == task
+    }
+}
+
+/// What is asked of whoever follows.
+pub(crate) enum Wish {
+    Follow(Wanted),
+    /// A standby is none any more.
+    Leave {
+        group: GroupName,
+        task: TaskId,
+        /// Sent or dropped once nothing more is taken over.
+        left: oneshot::Sender<()>,
+    },
+}
+
+/// Where wishes are handed in.
+pub(crate) type Wishes = mpsc::UnboundedSender<Wish>;
 
 /// Follows what is asked for, until nobody can ask any more.
-pub(crate) async fn run(
-    cluster: Weak<Cluster>,
-    mut wishes: mpsc::UnboundedReceiver<Wanted>,
-    moved: watch::Sender<u64>,
-) {
+pub(crate) async fn run(cluster: Weak<Cluster>, mut wishes: mpsc::UnboundedReceiver<Wish>, moved: watch::Sender<u64>) {
     let mut waiting: Vec<Wanted> = Vec::new();
     let mut follower: Option<Follower> = None;
     loop {
+        let mut wish = None;
         if waiting.is_empty() && follower.is_none() {
-            match wishes.recv().await {
-                Some(wanted) => waiting.push(wanted),
-                None => return,
-            }
-        }
-        while let Ok(wanted) = wishes.try_recv() {
-            waiting.push(wanted);
+            wish = wishes.recv().await;
         }
         let Some(cluster) = cluster.upgrade().filter(|_| !wishes.is_closed()) else { return };
+        while let Some(next) = wish.take().or_else(|| wishes.try_recv().ok()) {
+            match next {
+                Wish::Follow(wanted) => waiting.push(wanted),
+                Wish::Leave { group, task, left } => {
+                    waiting.retain(|wanted| !wanted.is_standby_of(&group, task));
+                    if let Some(follower) = &mut follower {
+                        follower.leave(&cluster, &group, task).await;
+                    }
+                    drop(left);
+                }
+            }
+        }
+        if waiting.is_empty() && follower.is_none() {
+            continue;
+        }
         if let Err(reason) = follow(&cluster, &mut waiting, &mut follower, &moved).await {
             tracing::warn!(reason, "states of other instances are not followed; trying again");
             waiting.extend(follower.take().into_iter().flat_map(|follower| follower.followed.into_values()));
@@ -64,16 +91,26 @@ async fn follow(
         let consumer = cluster.changelog_reader().await.map_err(|error| error.to_string())?;
         *follower = Some(Follower { consumer, followed: HashMap::new() });
     }
-    let Some(follower) = follower else { return Ok(()) };
-    for wanted in std::mem::take(waiting) {
-        waiting.extend(follower.add(cluster, wanted).await?);
+    let Some(following) = follower else { return Ok(()) };
+    let wanted = std::mem::take(waiting);
+    for (index, next) in wanted.iter().enumerate() {
+        match following.add(cluster, next.clone()).await {
+            Ok(not_yet) => waiting.extend(not_yet),
+            Err(reason) => {
+                waiting.extend_from_slice(wanted.get(index..).unwrap_or_default());
+                return Err(reason);
+            }
+        }
     }
-    if follower.followed.is_empty() {
+    if !following.followed.is_empty() {
+        if following.take_over().await? {
+            moved.send_modify(|count| *count += 1);
+        }
+    } else if waiting.is_empty() {
+        // Until something is wanted again.
+        *follower = None;
+    } else {
         tokio::time::sleep(RETRY).await;
-        return Ok(());
-    }
-    if follower.take_over().await? {
-        moved.send_modify(|count| *count += 1);
     }
     Ok(())
 }
@@ -90,13 +127,33 @@ impl Follower {
             return Ok(Some(wanted));
         }
         let (topic, partition) = (cluster.changelog(&wanted.group), partition_of(wanted.task));
+        if wanted.is_standby && self.followed.contains_key(&(topic.clone(), partition)) {
+            return Ok(None);
+        }
         let next = wanted.state.applied().next;
         self.followed.insert((topic.clone(), partition), wanted);
-        let partitions = self.followed.keys().filter(|(known, _)| *known == topic).map(|(_, partition)| *partition);
         let failed = |error: krafka::KrafkaError| error.to_string();
-        self.consumer.assign(&topic, partitions.collect()).await.map_err(failed)?;
+        self.assign(&topic).await.map_err(failed)?;
         self.consumer.seek(&topic, partition, next).await.map_err(failed)?;
         Ok(None)
+    }
+
+    /// Stops following a state that is followed as a standby.
+    async fn leave(&mut self, cluster: &Cluster, group: &GroupName, task: TaskId) {
+        let place = (cluster.changelog(group), partition_of(task));
+        if self.followed.get(&place).is_some_and(|wanted| wanted.is_standby) {
+            self.followed.remove(&place);
+            if let Err(error) = self.assign(&place.0).await {
+                // What comes of it is passed over.
+                tracing::debug!(%group, %task, %error, "a changelog is read on for nobody");
+            }
+        }
+    }
+
+    /// Reads what is followed of a changelog.
+    async fn assign(&self, topic: &str) -> krafka::Result<()> {
+        let partitions = self.followed.keys().filter(|(known, _)| known == topic).map(|(_, partition)| *partition);
+        self.consumer.assign(topic, partitions.collect()).await
     }
 
     /// Whether there was anything.

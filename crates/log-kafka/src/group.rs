@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -19,8 +20,9 @@ use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use riverrun_log::{GroupName, Membership, NamedAssignor, TaskId};
 use tokio::sync::mpsc;
 
-use crate::assign::{Leader, Owners, Seat, Share};
+use crate::assign::{Leader, Owners, Seat, Share, copies};
 use crate::cluster::Cluster;
+use crate::owners::Lease;
 use crate::security::Security;
 use crate::wire::Wire;
 
@@ -75,6 +77,10 @@ pub(crate) struct Joining {
     /// Whether the group is told when nobody listens any more. Otherwise it waits for a session, and a member that returns within it
     /// finds its tasks as it left them.
     pub(crate) leaves: bool,
+    /// How many other instances keep a copy of each task's state.
+    pub(crate) standbys: u32,
+    /// Until when nobody else can have this member's tasks.
+    pub(crate) lease: Arc<Lease>,
 }
 
 impl Joining {
@@ -95,6 +101,7 @@ impl Joining {
                 seat: *seat,
                 seats: *seats,
                 owned: BTreeSet::new(),
+                copies: BTreeSet::new(),
                 labels: options.labels.clone(),
                 address: options.address.clone(),
             },
@@ -105,6 +112,9 @@ impl Joining {
             // One member has it all, wherever it is; and the next is not to wait until this one is missed.
             assignor: if *takes_over { NamedAssignor::round_robin() } else { options.assignor.clone() },
             leaves: *takes_over,
+            standbys: if *takes_over { 0 } else { options.standbys },
+            // Whoever does not join again in time is out as well.
+            lease: Arc::new(Lease::new(options.session.min(options.rebalance))),
         }
     }
 
@@ -129,6 +139,8 @@ pub(crate) enum Word {
         tasks: BTreeSet<TaskId>,
         /// Who has which of all the group's tasks.
         owners: Owners,
+        /// Those whose state its instance keeps a copy of.
+        copies: BTreeSet<TaskId>,
     },
     /// Others may have its tasks by now.
     Lost(String),
@@ -231,6 +243,7 @@ async fn overcome(
     };
     (standing.leader, standing.generation) = (None, None);
     joining.seat.owned.clear();
+    joining.lease.lose();
     words.send(Word::Lost(lost)).await.ok().and(wait)
 }
 
@@ -245,15 +258,20 @@ async fn attend(
     loop {
         let joined = join(&wire, joining, standing).await?;
         let (shares, mut again_after) = lead(joining, standing, &joined);
+        let asked = Instant::now();
         let share = sync(&wire, joining, &joined, shares).await?;
+        joining.lease.renew(asked);
         if standing.generation.is_none() && is_waited_for(joining, &share) {
             again_after = Some(Duration::ZERO);
         }
         standing.is_settled = true;
         standing.generation = Some(joined.generation_id);
         joining.seat.owned.extend(share.tasks.iter().copied());
+        let seat = &mut joining.seat;
+        seat.copies = copies(&seat.instance, &share, joining.standbys, &seat.copies);
         let generation = Generation { number: joined.generation_id, member_id: standing.member_id.clone() };
-        let word = Word::Tasks { generation: generation.clone(), tasks: share.tasks, owners: share.owners };
+        let Share { tasks, owners, .. } = share;
+        let word = Word::Tasks { generation: generation.clone(), tasks, owners, copies: seat.copies.clone() };
         if words.send(word).await.is_err() {
             return Ok(());
         }
@@ -299,7 +317,9 @@ async fn stay(
                     .with_generation_id(generation.number)
                     .with_member_id(text(&generation.member_id))
                     .with_group_instance_id(Some(text(&joining.member)));
+                let asked = Instant::now();
                 check(wire.call(4, &request, PATIENCE).await?.error_code)?;
+                joining.lease.renew(asked);
             }
         }
     }

@@ -19,6 +19,7 @@ mod group;
 mod log;
 mod member;
 mod options;
+mod owners;
 mod security;
 mod state;
 mod topics;

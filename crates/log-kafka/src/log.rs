@@ -8,16 +8,17 @@ use krafka::admin::OffsetSpec;
 use riverrun_event::{Offset, Position, Record, Time, TopicName, TopicPartition};
 use riverrun_log::{
     Answer, AppendBatch, AppendError, CommitInterval, EnsureError, Followed, GroupName, Health, JoinError, Log, Logged,
-    Member, Membership, Observe, Order, ReadError, TaskId, TopicDescription, TopicSpec, Topics,
+    Member, Membership, Observe, Order, ReadError, TaskId, TaskOwner, TopicDescription, TopicSpec, Topics,
 };
 use tokio::sync::{mpsc, watch};
 
 use crate::cluster::{Cluster, ConnectError};
 use crate::cursors::Cursors;
 use crate::door::Door;
-use crate::follow::{self, Wanted};
+use crate::follow::{self, Wanted, Wish};
 use crate::member::{KafkaMember, Shared};
 use crate::options::Options;
+use crate::owners::Directory;
 use crate::state::{StateStoreError, States, TaskState};
 
 /// How often the ends of partitions are asked for that somebody reads.
@@ -58,7 +59,8 @@ impl KafkaLog {
         cluster.spawn(watch_ends(Arc::downgrade(&cluster), Arc::downgrade(&cursors), sender.clone()));
         let (wishes, wanted) = mpsc::unbounded_channel();
         cluster.spawn(follow::run(Arc::downgrade(&cluster), wanted, sender.clone()));
-        let shared = Arc::new(Shared { cluster, states, wishes, moved: sender });
+        let owners = Directory::new(cluster.options.instance.clone());
+        let shared = Arc::new(Shared { cluster, states, owners, wishes, moved: sender });
         Ok(Self { shared, cursors, door, moved })
     }
 
@@ -93,6 +95,11 @@ impl Topics for KafkaLog {
         self.ask(async move { cluster.ends(&topic).await })
     }
 
+    fn ends_written(&self, topic: &TopicName) -> Result<Vec<Offset>, ReadError> {
+        let (cluster, topic) = (self.cluster(), topic.clone());
+        self.ask(async move { cluster.ends_written(&topic).await })
+    }
+
     fn offset_at(&self, partition: &TopicPartition, time: Time) -> Result<Offset, ReadError> {
         let (cluster, cursors, partition) = (self.cluster(), Arc::clone(&self.cursors), partition.clone());
         self.ask(async move {
@@ -120,9 +127,9 @@ impl Observe for KafkaLog {
 
     fn follow(&self, group: &GroupName, task: TaskId) -> Option<Result<Followed, ReadError>> {
         let followed = |state: Arc<TaskState>| {
-            let wanted = Wanted { group: group.clone(), task, state: Arc::clone(&state) };
+            let wanted = Wanted { group: group.clone(), task, state: Arc::clone(&state), is_standby: false };
             // Nobody follows once the log is closed; what is here stays readable.
-            drop(self.shared.wishes.send(wanted));
+            drop(self.shared.wishes.send(Wish::Follow(wanted)));
             Followed { positions: state.positions(), state }
         };
         Some(self.shared.states.of(group, task).map(followed).map_err(ReadError::Failed))
@@ -135,6 +142,10 @@ impl Observe for KafkaLog {
     ) -> Option<Result<BTreeMap<TopicPartition, Offset>, ReadError>> {
         let (cluster, group, inputs) = (self.cluster(), group.clone(), inputs.to_vec());
         Some(self.ask(async move { cluster.committed(&group, &inputs, false).await.map_err(ReadError::Failed) }))
+    }
+
+    fn owners(&self, group: &GroupName, tasks: &[TaskId]) -> Option<BTreeMap<TaskId, TaskOwner>> {
+        Some(self.shared.owners.of(group, tasks))
     }
 
     fn health(&self) -> Health {

@@ -14,8 +14,9 @@ use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
 use crate::commit::{Committing, Owned, Task};
-use crate::follow::Wishes;
+use crate::follow::{Wanted, Wish, Wishes};
 use crate::group::{self, Generation, Given, Joining, Word};
+use crate::owners::{Directory, Lease};
 use crate::state::{States, TaskState};
 use crate::transaction::Transactions;
 
@@ -28,6 +29,7 @@ const RETRY: Duration = Duration::from_millis(200);
 pub(crate) struct Shared {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) states: States,
+    pub(crate) owners: Directory,
     pub(crate) wishes: Wishes,
     pub(crate) moved: watch::Sender<u64>,
 }
@@ -53,6 +55,7 @@ impl KafkaMember {
             member,
             owned,
             wanted: BTreeMap::new(),
+            copied: BTreeSet::new(),
             openings: 0,
             sender,
             committing: Arc::clone(&committing),
@@ -96,6 +99,8 @@ struct Guide {
     owned: Arc<Mutex<Owned>>,
     /// The tasks the group wants this member to have, opened or not yet, each with the number of its opening.
     wanted: BTreeMap<TaskId, u64>,
+    /// The tasks of other instances whose state is followed here.
+    copied: BTreeSet<TaskId>,
     /// Openings so far.
     openings: u64,
     sender: mpsc::Sender<Assignment>,
@@ -119,19 +124,24 @@ impl Guide {
         let (words, mut heard) = mpsc::channel(WORDS_MAX);
         let (give, given) = mpsc::channel(WORDS_MAX);
         let joining = Joining::new(&self.shared.cluster, &self.membership, &self.member);
+        let lease = Arc::clone(&joining.lease);
+        self.shared.owners.enter(&self.membership.group, &self.owned, &lease);
         self.shared.cluster.spawn(group::run(joining, words, given));
         // A task is opened beside the others: restoring a large state holds up nobody.
         let mut opening: JoinSet<Opened> = JoinSet::new();
         loop {
             tokio::select! {
                 word = heard.recv() => match word {
-                    Some(Word::Tasks { generation, tasks, owners }) => {
+                    Some(Word::Tasks { generation, tasks, owners, copies }) => {
                         tracing::debug!(group = %self.membership.group, ?owners, "who has the tasks of the group");
+                        self.shared.owners.told(&self.membership.group, generation.number, owners);
+                        self.copy(copies);
                         self.follow(generation, tasks, &give, &mut opening).await;
                     }
                     Some(Word::Lost(reason)) => {
                         opening.shutdown().await;
-                        self.lose(&reason).await;
+                        self.shared.owners.lost(&self.membership.group);
+                        self.lose(&reason, &lease).await;
                     }
                     None => break,
                 },
@@ -147,6 +157,7 @@ impl Guide {
             }
         }
         self.owned().tasks.clear();
+        self.copy(BTreeSet::new());
         self.committing.lock().await.end();
     }
 
@@ -169,10 +180,33 @@ impl Guide {
         }
     }
 
-    async fn lose(&mut self, reason: &str) {
+    /// Follows the states of these tasks from now on, and of no others. The first member of an instance does it for all.
+    fn copy(&mut self, tasks: BTreeSet<TaskId>) {
+        if self.membership.seat != 0 {
+            return;
+        }
+        let (group, wishes) = (&self.membership.group, &self.shared.wishes);
+        for task in self.copied.difference(&tasks) {
+            // Nobody waits until it is so.
+            drop(wishes.send(Wish::Leave { group: group.clone(), task: *task, left: oneshot::channel().0 }));
+        }
+        for task in tasks.difference(&self.copied) {
+            match self.shared.states.of(group, *task) {
+                Ok(state) => {
+                    let wanted = Wanted { group: group.clone(), task: *task, state, is_standby: true };
+                    drop(wishes.send(Wish::Follow(wanted)));
+                }
+                Err(reason) => tracing::warn!(%group, %task, reason, "no copy of the state of a task is kept here"),
+            }
+        }
+        self.copied = tasks;
+    }
+
+    async fn lose(&mut self, reason: &str, lease: &Lease) {
         tracing::warn!(group = %self.membership.group, reason, "the tasks of this member are over");
         self.wanted.clear();
         let lost: Vec<TaskId> = std::mem::take(&mut self.owned().tasks).into_keys().collect();
+        lease.give_up();
         if !lost.is_empty() {
             let (acknowledge, _) = oneshot::channel();
             drop(self.sender.send(Assignment::Revoke(Revoke { tasks: lost, acknowledge })).await);
@@ -236,6 +270,7 @@ async fn open(
         shared.cluster.restore(&group, task, &state).await?;
         Ok::<_, String>((positions, state))
     };
+    stop_following(&shared, &group, task).await;
     loop {
         match opened().await {
             Ok((positions, state)) => {
@@ -246,6 +281,17 @@ async fn open(
         }
         tokio::time::sleep(RETRY).await;
     }
+}
+
+/// A state has one that takes it further: what follows it as a standby ends before it is opened.
+async fn stop_following(shared: &Shared, group: &GroupName, task: TaskId) {
+    if shared.cluster.options.standbys == 0 {
+        return;
+    }
+    let (left, is_left) = oneshot::channel();
+    drop(shared.wishes.send(Wish::Leave { group: group.clone(), task, left }));
+    // Answered or given up: nothing follows it any more.
+    drop(is_left.await);
 }
 
 /// Where to read on: as committed, once no transaction is open that might change it; the start where nothing was.

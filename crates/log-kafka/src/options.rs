@@ -41,6 +41,8 @@ pub struct Options {
     pub session: Duration,
     /// How often workers commit: each commit is a transaction, which has a price of its own.
     pub commit_interval: CommitInterval,
+    /// How many other instances keep a copy of the state of each task; the same for all instances.
+    pub standbys: u32,
     /// How long a member has to finish its work when tasks move.
     pub rebalance: Duration,
 }
@@ -62,6 +64,7 @@ impl Options {
             security: None,
             session: Duration::from_secs(10),
             commit_interval: CommitInterval { time: Duration::from_millis(50), bytes: 1024 * 1024 },
+            standbys: 0,
             rebalance: Duration::from_secs(30),
         }
     }

@@ -207,10 +207,21 @@ impl Cluster {
 
     /// The ends of what is committed in all partitions of a topic.
     pub(crate) async fn ends(&self, topic: &TopicName) -> Result<Vec<Offset>, ReadError> {
+        self.offsets(&self.all_of(topic).await?, OffsetSpec::Latest).await
+    }
+
+    /// The ends of a topic behind everything written, committed or not.
+    pub(crate) async fn ends_written(&self, topic: &TopicName) -> Result<Vec<Offset>, ReadError> {
+        let all = self.all_of(topic).await?;
+        let asked = all.iter().map(|partition| (self.partition(partition), OffsetSpec::Latest)).collect::<Vec<_>>();
+        let listed = self.admin.list_offsets(asked, ListOffsetsOptions::default()).await.map_err(failed_read)?;
+        self.found(&all, listed)
+    }
+
+    async fn all_of(&self, topic: &TopicName) -> Result<Vec<TopicPartition>, ReadError> {
         let count = self.partitions(topic).await.map_err(failed_read)?;
         let count = count.ok_or_else(|| ReadError::UnknownTopic(topic.clone()))?;
-        let all = (0..count).map(|number| TopicPartition::new(topic.clone(), Partition(number)));
-        self.offsets(&all.collect::<Vec<_>>(), OffsetSpec::Latest).await
+        Ok((0..count).map(|number| TopicPartition::new(topic.clone(), Partition(number))).collect())
     }
 
     /// An offset of each partition: its first, or the end of what is committed.
@@ -219,7 +230,16 @@ impl Cluster {
         partitions: &[TopicPartition],
         spec: OffsetSpec,
     ) -> Result<Vec<Offset>, ReadError> {
-        let mut listed = self.listed(partitions, spec).await?;
+        let listed = self.listed(partitions, spec).await?;
+        self.found(partitions, listed)
+    }
+
+    /// What was listed for each partition, in their order.
+    fn found(
+        &self,
+        partitions: &[TopicPartition],
+        mut listed: HashMap<KafkaPartition, krafka::Result<ListedOffset>>,
+    ) -> Result<Vec<Offset>, ReadError> {
         let offset = |partition: &TopicPartition| {
             let listed = listed.remove(&self.partition(partition));
             let unknown = || ReadError::UnknownPartition(partition.clone());

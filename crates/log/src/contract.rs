@@ -36,6 +36,15 @@ pub trait Topics: Send + Sync {
         Ok(self.describe(topic)?.offsets.iter().map(|offsets| offsets.end).collect())
     }
 
+    /// The ends with what is written and may not be durable yet: whatever came of a commit that [`Observe::committed`] shows lies before
+    /// them, though another process may have made it a moment ago.
+    ///
+    /// # Errors
+    /// [`ReadError::UnknownTopic`] when it does not exist.
+    fn ends_written(&self, topic: &TopicName) -> Result<Vec<Offset>, ReadError> {
+        self.ends(topic)
+    }
+
     /// The offset of the first kept record accepted at `time` or later; the end when there is none.
     ///
     /// # Errors
@@ -103,8 +112,28 @@ pub trait Observe: Send + Sync {
         None
     }
 
+    /// Who has which of these tasks of a group, as far as this process was told as a member of it; a task between two owners is left
+    /// out. `None` where the process that has the log owns all tasks.
+    fn owners(&self, _group: &GroupName, _tasks: &[TaskId]) -> Option<BTreeMap<TaskId, TaskOwner>> {
+        None
+    }
+
     /// Whether the log still takes writes, and if not, why.
     fn health(&self) -> Health;
+}
+
+/// Who has a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskOwner {
+    /// A member of this process, and nobody else can have it yet.
+    Here,
+    /// Another instance, unless it has lost the task a moment ago.
+    Elsewhere {
+        /// Its name.
+        instance: String,
+        /// Where it is reached, if it says so.
+        address: Option<String>,
+    },
 }
 
 /// The state of a task as its owner has committed it, a moment later.

@@ -26,7 +26,7 @@ pub use commit::{
 pub use compaction::Compaction;
 pub use contract::{
     Answer, Assigned, Assignment, Direction, Followed, Health, JoinError, Log, Member, Membership, Observe, ReadError,
-    Revoke, StateError, StateRead, TaskInputs, Topics,
+    Revoke, StateError, StateRead, TaskInputs, TaskOwner, Topics,
 };
 pub use identity::{Content, Identity};
 pub use memory::{Faults, MemoryLog};

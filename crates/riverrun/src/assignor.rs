@@ -123,7 +123,7 @@ mod tests {
             let owned =
                 parts.next().into_iter().flat_map(|owned| owned.split(',')).map(|task| TaskId(task.parse().unwrap()));
             let name = MemberName { instance, seat: 0 };
-            GroupMember { name, labels, owned: owned.collect(), is_here: true }
+            GroupMember { name, labels, owned: owned.collect(), copies: Default::default(), is_here: true }
         });
         let tasks = (0..6).map(TaskId).collect();
         // A group whose turns begin with the first of up to three instances.

@@ -104,7 +104,7 @@ pub(crate) async fn holds(
     positions: &[Position],
     patience: Duration,
 ) -> Result<(), ViewError> {
-    runtime.view_holds(&view.rows, positions, patience).await
+    runtime.view_holds(&view.rows, &view.rows.tasks(), positions, patience).await
 }
 
 fn typed<T: DeserializeOwned>(row: ViewRow) -> Result<Row<T>, RowError> {

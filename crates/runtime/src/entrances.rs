@@ -121,7 +121,7 @@ impl Runtime {
             }
             tokio::time::sleep(ASK_EVERY).await;
         }
-        let ends = self.log.ends(&topic)?;
+        let ends = self.log.ends_written(&topic)?;
         let end = usize::try_from(position.partition.0).ok().and_then(|number| ends.get(number)).copied();
         let last = Offset(end.unwrap_or_default().0.saturating_sub(1));
         Ok(Some(TopicPartition::new(topic, position.partition).at(last)))

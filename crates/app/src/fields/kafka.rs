@@ -8,6 +8,9 @@ use crate::takes::Takes;
 /// More copies of a partition than any cluster has brokers for.
 pub(crate) const REPLICATION_MAX: u64 = 100;
 
+/// More copies of a state than anyone has instances to spare for.
+pub(crate) const STANDBYS_MAX: u64 = 16;
+
 pub(crate) static KAFKA: Section = Section {
     path: "kafka",
     meaning: "How the app runs on Apache Kafka, where `log` says so. The embedded log ignores it.",
@@ -18,6 +21,13 @@ pub(crate) static KAFKA: Section = Section {
             "made up once and kept in `data_dir`",
             "Names this instance among those of the app. It has to be the same after a restart, and no two may have the same at a time.",
             "instance: shop-1",
+        ),
+        field(
+            "address",
+            Takes::Text("host:port"),
+            "what `listen` says; where that is every address, the one this machine reaches the brokers from",
+            "Where the other instances reach this one by HTTP, to ask for rows of views that it has.",
+            "address: shop-1.internal:8080",
         ),
         field(
             "prefix",
@@ -46,6 +56,13 @@ pub(crate) static KAFKA: Section = Section {
             "see below",
             "How often a pipeline commits while more and more comes in; each commit is a transaction.",
             "commit: { interval: 100ms }",
+        ),
+        field(
+            "standbys",
+            Takes::Number(0, STANDBYS_MAX),
+            "0",
+            "How many other instances keep a copy of the state of each partition up to date, so that one that takes it over has little to read.",
+            "standbys: 1",
         ),
         field(
             "labels",

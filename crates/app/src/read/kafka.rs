@@ -9,7 +9,7 @@ use super::unit;
 use super::value::quote;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::fields::{self, REPLICATION_MAX};
+use crate::fields::{self, REPLICATION_MAX, STANDBYS_MAX};
 use crate::settings::{CommitSetting, Kafka, LogSetting, Sasl, SaslMechanism, Tls};
 use crate::source::Span;
 use crate::yaml::Node;
@@ -49,6 +49,10 @@ impl Reader<'_> {
             let expected = "a name of at most 64 letters, digits, `.`, `_` and `-`";
             self.parsed(node, expected, |text| named(text, INSTANCE_CHARACTERS_MAX))
         });
+        kafka.address = fields.get("address").and_then(|node| {
+            let expected = "`host:port`, where other instances reach this one by HTTP";
+            self.parsed(node, expected, |text| authority(text.strip_prefix("http://").unwrap_or(text)))
+        });
         if let Some(prefix) = fields.get("prefix").and_then(|node| {
             let expected = "the beginning of a name, of letters, digits, `.`, `_` and `-`";
             self.parsed(node, expected, |text| named(text, INSTANCE_CHARACTERS_MAX))
@@ -68,6 +72,8 @@ impl Reader<'_> {
         if let Some(entry) = fields.entry("commit") {
             kafka.commit = self.commit(&entry.node, entry.name_span);
         }
+        let standbys = fields.get("standbys").and_then(|node| self.number(node, 0, STANDBYS_MAX));
+        kafka.standbys = standbys.and_then(|count| u32::try_from(count).ok()).unwrap_or_default();
         kafka.labels = fields.get("labels").map(|node| self.labels(node)).unwrap_or_default();
         kafka.assignor = fields.entry("assignor").and_then(|entry| self.assignor(entry)).unwrap_or_default();
         kafka.tls = fields.entry("tls").map(|entry| self.tls(&entry.node, entry.name_span));
@@ -139,13 +145,20 @@ impl Reader<'_> {
 
 /// `host:port,host:port`, each with both.
 fn brokers(text: &str) -> Result<String, String> {
-    for broker in text.split(',') {
-        let port = broker.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(1..))) {
-            return Err(format!("{} is not host:port", quote(broker)));
-        }
-    }
+    text.split(',').try_for_each(has_host_and_port)?;
     Ok(text.to_owned())
+}
+
+/// `host:port`, of a URL.
+fn authority(text: &str) -> Result<String, String> {
+    has_host_and_port(text)?;
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+    if text.chars().all(good) { Ok(text.to_owned()) } else { Err(format!("{} is not host:port", quote(text))) }
+}
+
+fn has_host_and_port(text: &str) -> Result<(), String> {
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    if matches!(port, Some(Ok(1..))) { Ok(()) } else { Err(format!("{} is not host:port", quote(text))) }
 }
 
 pub(super) fn named(text: &str, characters_max: usize) -> Result<String, String> {

@@ -196,7 +196,7 @@ fn transformers_are_missed_until_they_are_registered() {
 }
 
 #[test]
-fn assignors_and_labels_are_read() {
+fn instances_and_assignors_are_read() {
     let kafka = |text: &str| {
         let app = load(&format!("app: a\nkafka: {text}")).unwrap_or_else(|all| panic!("{all}"));
         app.settings.kafka
@@ -211,6 +211,11 @@ fn assignors_and_labels_are_read() {
         ("version", &text("2")),
     ];
     assert_eq!(labels, expected);
+    for address in ["shop-1.internal:8080", "http://shop-1.internal:8080"] {
+        let address = kafka(&format!("{{ address: {address} }}")).address;
+        assert_eq!(address.as_deref(), Some("shop-1.internal:8080"));
+    }
+    assert_eq!([kafka("{ standbys: 2 }"), kafka("{}")].map(|kafka| kafka.standbys), [2, 0]);
     assert_eq!(kafka("{ assignor: round_robin }").assignor, AssignorSetting::RoundRobin);
     let instances = [("shop-1", vec![0, 1]), ("shop-2", vec![2])];
     let instances = instances.map(|(name, own)| (name.to_owned(), own.into_iter().collect())).into();

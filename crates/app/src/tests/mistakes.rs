@@ -95,6 +95,9 @@ fn values_fit_their_fields() {
     assignor("{ score: '1', reassign_after: 5m }", &["2:34 RR0008 is for `static`"]);
     assignor("{ score: '-member.tasks + data.x' }", &["2:46 RR0009 `data` is not known => `task` and `member`"]);
     check("app: a\nkafka: { labels: { 'a b': 1, c: [] } }", &["2:20 RR0007 `a b`", "2:33 RR0006 found a list"]);
+    check("app: a\nkafka: { standbys: 17 }", &["2:20 RR0008 from 0 to 16"]);
+    check("app: a\nkafka: { address: shop-1 }", &["2:19 RR0008 host:port"]);
+    check("app: a\nkafka: { address: 'https://shop-1:80' }", &["2:19 RR0008 `https://shop-1:80` is not `host:port`"]);
     check("app: a\nkafka: { sasl: { mechanism: gssapi } }", &["2:29 RR0008 `gssapi` is not plain, scram-sha-256"]);
     check("app: a\nkafka: { sasl: { mechanism: plain } }", &["2:10 RR0005 user", "2:10 RR0005 secret"]);
     check("app: a\nkafka: { sasl: { mechanism: oauthbearer } }", &["2:10 RR0005 token_file"]);

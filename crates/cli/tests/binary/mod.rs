@@ -7,7 +7,7 @@
     reason = "a harness of several test binaries"
 )]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read as _, Write};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -141,6 +141,16 @@ impl Running {
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(killed.success());
         self.wait()
+    }
+
+    /// Sends SIGTERM, waits for the end, and gives what is left of its standard error.
+    pub(crate) fn last_words(mut self) -> String {
+        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let mut rest = String::new();
+        self.error.read_to_string(&mut rest).unwrap();
+        self.wait();
+        rest
     }
 
     /// Goes away as a reader of its output, and waits for the end.

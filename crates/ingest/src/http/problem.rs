@@ -23,8 +23,8 @@ use crate::cloudevents::{self, DecodeError};
 use crate::consumers::ConsumerError;
 use crate::graphql::GraphqlError;
 
-/// Media type of a problem document.
-const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// The media type of a problem document.
+pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// When to try again after a refusal that passes by itself soon: one second, the smallest the header can say.
 const RETRY_SOON: Duration = Duration::from_secs(1);
 /// When to try again after the log stopped: it needs a restart.

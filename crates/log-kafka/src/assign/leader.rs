@@ -49,7 +49,7 @@ impl Leader {
             tracing::warn!(%group, assignor, %reason, "the answer of the assignor cannot be followed; round robin is used instead");
         }
         let (given, owners) = follow(seats, &decision.deal);
-        let share = |(member, tasks)| (member, Share { tasks, owners: owners.clone() });
+        let share = |(member, tasks)| (member, Share { tasks, owners: owners.clone(), instances: self.here.clone() });
         Orders { shares: given.into_iter().map(share).collect(), again_after: decision.again_after }
     }
 
@@ -79,6 +79,7 @@ fn members(seats: &BTreeMap<String, Seat>) -> Vec<GroupMember> {
                 name: MemberName { instance: instance.to_owned(), seat: number },
                 labels: taken.unwrap_or(one).labels.clone(),
                 owned: taken.map(|seat| seat.owned.clone()).unwrap_or_default(),
+                copies: taken.unwrap_or(one).copies.clone(),
                 is_here: taken.is_some(),
             });
         }
@@ -100,7 +101,8 @@ mod tests {
         let seat = |(instance, seat, seats, owned): &(&str, u32, u32, &[u32])| {
             let owned = owned.iter().copied().map(TaskId).collect();
             let (instance, seat, seats) = ((*instance).to_owned(), *seat, *seats);
-            (format!("{instance}/{seat}"), Seat { instance, seat, seats, owned, labels: Labels::new(), address: None })
+            let (labels, copies) = (Labels::new(), BTreeSet::new());
+            (format!("{instance}/{seat}"), Seat { instance, seat, seats, owned, copies, labels, address: None })
         };
         members.iter().map(seat).collect()
     }

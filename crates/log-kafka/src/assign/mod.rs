@@ -4,9 +4,11 @@
 //! that one has given it up; then the group is asked again. So a task never has two owners, and those that stay are never stopped.
 
 mod leader;
+mod standbys;
 mod words;
 
 pub(crate) use leader::Leader;
+pub(crate) use standbys::copies;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +25,8 @@ pub(crate) struct Seat {
     pub(crate) seats: u32,
     /// The tasks it has and will keep if they stay its own.
     pub(crate) owned: BTreeSet<TaskId>,
+    /// The tasks whose state the instance keeps a copy of.
+    pub(crate) copies: BTreeSet<TaskId>,
     /// What assignors may go by.
     pub(crate) labels: Labels,
     /// Where the instance is reached by others.
@@ -48,6 +52,8 @@ pub(crate) struct Share {
     pub(crate) tasks: BTreeSet<TaskId>,
     /// The owners of all tasks.
     pub(crate) owners: Owners,
+    /// All instances of the group, those without tasks as well.
+    pub(crate) instances: BTreeSet<String>,
 }
 
 /// The tasks that each member has from now on, by its id, on the way to the target; and who then has which.
@@ -79,8 +85,9 @@ mod tests {
     fn seat(instance: &str, seat: u32, owned: &[u32]) -> (String, Seat) {
         let owned = owned.iter().copied().map(TaskId).collect();
         let address = Some(format!("{instance}:8080"));
-        let seat = Seat { instance: instance.to_owned(), seat, seats: 2, owned, labels: Labels::new(), address };
-        (format!("{instance}/{}", seat.seat), seat)
+        let (instance, copies) = (instance.to_owned(), BTreeSet::new());
+        let seat = Seat { instance, seat, seats: 2, owned, copies, labels: Labels::new(), address };
+        (format!("{}/{}", seat.instance, seat.seat), seat)
     }
 
     /// Who is to have what, and what each gets of it at once; then the owners of all tasks, by the first letter of their instance.

@@ -8,7 +8,7 @@ use riverrun_log::{Label, Labels, TaskId};
 use super::{Owner, Owners, Seat, Share};
 
 /// The first byte. Another one is of another version of this program, which a member cannot follow.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl Seat {
     pub(crate) fn to_bytes(&self) -> Bytes {
@@ -19,6 +19,7 @@ impl Seat {
         put_text(&mut out, &self.instance);
         put_text(&mut out, self.address.as_deref().unwrap_or_default());
         put_tasks(&mut out, &self.owned);
+        put_tasks(&mut out, &self.copies);
         put_length(&mut out, self.labels.len());
         for (name, label) in &self.labels {
             put_text(&mut out, name);
@@ -42,7 +43,7 @@ impl Seat {
         versioned(bytes)?;
         let (seat, seats) = (bytes.try_get_u32().ok()?, bytes.try_get_u32().ok()?);
         let (instance, address) = (text(bytes)?, address(bytes)?);
-        let owned = tasks(bytes)?;
+        let (owned, copies) = (tasks(bytes)?, tasks(bytes)?);
         let mut labels = Labels::new();
         for _ in 0..bytes.try_get_u32().ok()? {
             let name = text(bytes)?;
@@ -52,13 +53,14 @@ impl Seat {
             };
             labels.insert(name, label);
         }
-        Some(Self { instance, seat, seats, owned, labels, address })
+        Some(Self { instance, seat, seats, owned, copies, labels, address })
     }
 }
 
 impl Share {
     pub(crate) fn to_bytes(&self) -> Bytes {
-        let mut instances: BTreeMap<&str, (Option<&str>, BTreeSet<TaskId>)> = BTreeMap::new();
+        let mut instances: BTreeMap<&str, (Option<&str>, BTreeSet<TaskId>)> =
+            self.instances.iter().map(|instance| (instance.as_str(), Default::default())).collect();
         for (task, owner) in &self.owners {
             let (address, tasks) = instances.entry(&owner.instance).or_default();
             *address = owner.address.as_deref();
@@ -84,12 +86,13 @@ impl Share {
         }
         versioned(bytes)?;
         let own = tasks(bytes)?;
-        let mut owners = Owners::new();
+        let (mut owners, mut instances) = (Owners::new(), BTreeSet::new());
         for _ in 0..bytes.try_get_u32().ok()? {
             let owner = Owner { instance: text(bytes)?, address: address(bytes)? };
             owners.extend(tasks(bytes)?.into_iter().map(|task| (task, owner.clone())));
+            instances.insert(owner.instance);
         }
-        Some(Self { tasks: own, owners })
+        Some(Self { tasks: own, owners, instances })
     }
 }
 
@@ -146,10 +149,11 @@ mod tests {
             seat: 3,
             seats: 7,
             owned: set(&[1, 20]),
+            copies: set(&[2]),
             labels,
             address: Some("10.0.0.1:8080".to_owned()),
         };
-        let plain = Seat { owned: set(&[]), labels: Labels::new(), address: None, ..seat.clone() };
+        let plain = Seat { owned: set(&[]), copies: set(&[]), labels: Labels::new(), address: None, ..seat.clone() };
         for seat in [seat, plain] {
             assert_eq!(Seat::parse(&seat.to_bytes()), Some(seat));
         }
@@ -159,17 +163,18 @@ mod tests {
         };
         let owners =
             [(TaskId(0), owner("a", Some("a:1"))), (TaskId(1), owner("b", None)), (TaskId(2), owner("a", Some("a:1")))];
-        let share = Share { tasks: set(&[0, 2]), owners: owners.into() };
+        let instances = ["a", "b", "without tasks"].map(str::to_owned).into();
+        let share = Share { tasks: set(&[0, 2]), owners: owners.into(), instances };
         assert_eq!(Share::parse(&share.to_bytes()), Some(share));
         assert_eq!(Share::parse(b""), Some(Share::default()));
     }
 
     #[test]
     fn what_others_say_is_not_understood() {
-        for said in [&b"range"[..], b"", b"\x02\0\0\0\0\0\0\0\0", b"\x01\0\0\0\0\0\0\0\x01\xff\xff\xff\xffx"] {
+        for said in [&b"range"[..], b"", b"\x01\0\0\0\0\0\0\0\0", b"\x02\0\0\0\0\0\0\0\x01\xff\xff\xff\xffx"] {
             assert_eq!(Seat::parse(said), None);
         }
-        assert_eq!(Share::parse(b"\x01\xff\xff\xff\xff\0"), None);
+        assert_eq!(Share::parse(b"\x02\xff\xff\xff\xff\0"), None);
     }
 
     proptest! {

@@ -32,6 +32,7 @@ fn joining(group: &str, instance: &str) -> Joining {
             seat: 0,
             seats: 1,
             owned: BTreeSet::new(),
+            copies: BTreeSet::new(),
             labels: Default::default(),
             address: Some(format!("{instance}:8080")),
         },
@@ -41,6 +42,8 @@ fn joining(group: &str, instance: &str) -> Joining {
         topics: vec!["in".to_owned()],
         assignor: NamedAssignor::round_robin(),
         leaves: true,
+        standbys: 0,
+        lease: Arc::new(Lease::new(SESSION)),
     }
 }
 

@@ -81,6 +81,8 @@ pub struct GroupMember {
     pub labels: Labels,
     /// The tasks it has.
     pub owned: BTreeSet<TaskId>,
+    /// The tasks whose state its instance keeps a copy of while another owns them: it would have the least to read.
+    pub copies: BTreeSet<TaskId>,
     /// Whether it has joined. One that has not is about to: its instance has announced it, and what it is given waits for it.
     pub is_here: bool,
 }

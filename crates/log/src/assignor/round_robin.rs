@@ -1,4 +1,5 @@
-//! Round robin: the tasks in turn over all members, and a task stays where it is as long as that is fair.
+//! Round robin: the tasks in turn over all members, and a task stays where it is as long as that is fair. One whose owner is gone goes to
+//! who has a copy of its state, if that is as fair.
 
 use std::collections::BTreeSet;
 
@@ -46,15 +47,23 @@ pub(super) fn deal_in_turn(members: &[&GroupMember], tasks: &[TaskId], deal: &mu
         share.extend(owned.into_iter().map(|(_, task)| task));
         taken.extend(share.iter().copied());
     }
-    for (index, task) in tasks.iter().enumerate().filter(|(_, task)| !taken.contains(*task)) {
-        let turns = (0..members.len()).map(|offset| turn_of(index + offset));
-        let has_room = |turn: &usize| {
-            shares.get(*turn).is_some_and(|share| share.len() < fair || (share.len() == fair && extra > 0))
-        };
-        // The shares come to as many as there are tasks, so there is room for each.
-        let Some(share) = turns.into_iter().find(has_room).and_then(|turn| shares.get_mut(turn)) else { continue };
-        extra -= usize::from(share.len() == fair);
-        share.push(*task);
+    let has_copy = |turn: usize, task: &TaskId| members.get(turn).is_some_and(|member| member.copies.contains(task));
+    for only_copies in [true, false] {
+        for (index, task) in tasks.iter().enumerate() {
+            if taken.contains(task) {
+                continue;
+            }
+            let mut turns = (0..members.len()).map(|offset| turn_of(index + offset));
+            let has_room = |turn: &usize| {
+                shares.get(*turn).is_some_and(|share| share.len() < fair || (share.len() == fair && extra > 0))
+            };
+            // The shares come to as many as there are tasks, so in the end there is room for each.
+            let found = turns.find(|turn| (!only_copies || has_copy(*turn, task)) && has_room(turn));
+            let Some(share) = found.and_then(|turn| shares.get_mut(turn)) else { continue };
+            extra -= usize::from(share.len() == fair);
+            share.push(*task);
+            taken.insert(*task);
+        }
     }
     for (member, share) in members.iter().zip(shares) {
         deal.tasks.entry(member.name.clone()).or_default().extend(share);

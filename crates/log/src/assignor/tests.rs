@@ -70,6 +70,7 @@ fn member(instance: &str, seat: u32, owned: &[u32]) -> GroupMember {
     GroupMember {
         name: MemberName { instance: instance.to_owned(), seat },
         labels: Labels::new(),
+        copies: BTreeSet::new(),
         owned: owned.iter().copied().map(TaskId).collect(),
         is_here: true,
     }
@@ -87,6 +88,25 @@ fn check(assignor: NamedAssignor, tasks: u32, steps: &[(&str, &str, usize)]) {
     }
     let found: Vec<(&str, &str, usize)> = found.iter().map(|(event, has, moved)| (*event, &**has, *moved)).collect();
     assert_eq!(found, steps);
+}
+
+#[test]
+fn a_task_whose_owner_is_gone_goes_to_who_has_a_copy_if_there_is_room() {
+    let check = |copies_of_a: &[u32], copies_of_b: &[u32], expected: &[&[u32]]| {
+        let (mut a, mut b) = (member("a", 0, &[0, 1]), member("b", 0, &[2, 3]));
+        a.copies = copies_of_a.iter().copied().map(TaskId).collect();
+        b.copies = copies_of_b.iter().copied().map(TaskId).collect();
+        let round = Round::new(GroupName::stored("shop.totals"), vec![a, b], (0..6).map(TaskId).collect());
+        let deal = decide(&RoundRobin, &round).deal;
+        let dealt: Vec<Vec<u32>> = deal.tasks.values().map(|own| own.iter().map(|task| task.0).collect()).collect();
+        assert_eq!(dealt, expected);
+    };
+    check(&[], &[], &[&[0, 1, 4], &[2, 3, 5]]);
+    check(&[5], &[4], &[&[0, 1, 5], &[2, 3, 4]]);
+    check(&[5], &[], &[&[0, 1, 5], &[2, 3, 4]]);
+    check(&[4, 5], &[], &[&[0, 1, 4], &[2, 3, 5]]);
+    // What has an owner stays.
+    check(&[2, 5], &[0], &[&[0, 1, 5], &[2, 3, 4]]);
 }
 
 #[test]

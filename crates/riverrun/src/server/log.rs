@@ -39,7 +39,7 @@ impl Opened {
         data_dir: &Path,
         settings: &Settings,
         dealing: Dealing,
-        address: String,
+        address: Option<String>,
         accept_data_loss: bool,
         once: bool,
     ) -> Result<Self, ServeError> {
@@ -49,7 +49,7 @@ impl Opened {
         };
         let mut options = kafka(brokers, data_dir, settings)?;
         (options.assignor, options.labels) = (dealing.assignor, dealing.labels);
-        options.address = Some(address);
+        options.address = address;
         let mut pause = RETRY_FIRST;
         loop {
             let trying = options.clone();
@@ -134,6 +134,7 @@ fn kafka(brokers: &str, data_dir: &Path, settings: &Settings) -> Result<riverrun
     options.replication = kafka.replication.map(i16::from);
     options.session = kafka.session;
     options.commit_interval = CommitInterval { time: kafka.commit.interval, bytes: kafka.commit.bytes };
+    options.standbys = kafka.standbys;
     if kafka.tls.is_some() || kafka.sasl.is_some() {
         options.security = Some(Security { tls: kafka.tls.as_ref().map(tls), sasl: kafka.sasl.as_ref().map(sasl) });
     }

@@ -3,6 +3,7 @@
 //! Nothing is decided here. The order of stopping is: doors first, so that nothing new is acknowledged; then workers, which
 //! commit what they have in hand; then the log, which closes cleanly.
 
+mod address;
 mod announcement;
 mod dead_letters;
 mod idle;
@@ -36,6 +37,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::log::Opened;
+use self::views::others::Others;
 use self::waiting::Waiting;
 use crate::view::{self, View, ViewError};
 
@@ -146,6 +148,8 @@ struct Parts {
     runtime: Runtime,
     consumers: Consumers,
     metrics: metrics::Registered,
+    /// Instances that have other tasks.
+    others: Others,
     /// Becomes true when the server is about to stop: answers that would go on are ended then.
     closing: watch::Receiver<bool>,
 }
@@ -171,8 +175,8 @@ impl Server {
         // The address is taken before anything is opened: a port in use must not touch the data.
         let listener = TcpListener::bind(listen).await.map_err(|source| ServeError::Listen { listen, source })?;
         let data_dir = options.data_dir.clone().unwrap_or_else(|| settings.data_dir.clone());
-        let address = listener.local_addr().map_err(|source| ServeError::Listen { listen, source })?;
-        let address = format!("http://{address}");
+        let listening = listener.local_addr().map_err(|source| ServeError::Listen { listen, source })?;
+        let address = address::address(&settings, listening).await;
         let waiting = Waiting::serve(&listener);
         let opening =
             Opened::open(&data_dir, &settings, dealing, address, options.accept_data_loss, options.embedded).await;
@@ -191,8 +195,16 @@ impl Server {
         let consumers = Consumers::new(Arc::clone(&log), topology.app.clone());
         let runtime = Runtime::start(Arc::clone(&topology), Arc::clone(&log), running).await?;
         let closing = watch::Sender::new(false);
-        let parts =
-            Arc::new(Parts { topology, log, opened, runtime, consumers, metrics, closing: closing.subscribe() });
+        let parts = Arc::new(Parts {
+            topology,
+            log,
+            opened,
+            runtime,
+            consumers,
+            metrics,
+            others: Others::new(),
+            closing: closing.subscribe(),
+        });
         let mut server = Self { url: String::new(), parts, closing, serving: None, announcement: None };
         server.listen(listener, listen, &settings, options.doors)?;
         if !options.embedded {
@@ -217,6 +229,8 @@ impl Server {
 
     fn routes(&self, listen: SocketAddr, settings: &Settings, open: bool) -> Result<Guarded, IdentityError> {
         let tokens = settings.tokens.iter().map(token).collect();
+        // Other instances call it by the name that they are told.
+        let hosts: Vec<String> = settings.allowed_hosts.iter().chain(&settings.kafka.address).cloned().collect();
         let acceptor = Acceptor::new(self.parts.topology.topics.values().cloned(), settings.limits)?;
         let doors = Doors {
             log: Arc::clone(&self.parts.log),
@@ -224,7 +238,7 @@ impl Server {
             consumers: self.parts.consumers.clone(),
             limits: settings.limits,
             metrics: self.parts.metrics.doors.clone(),
-            access: Arc::new(Access::new(listen, &settings.allowed_hosts, tokens)),
+            access: Arc::new(Access::new(listen, &hosts, tokens)),
             entrances: self.parts.runtime.has_entrances(),
             dead_letters: dead_letters::all(&self.parts).into(),
             closing: self.closing.subscribe(),

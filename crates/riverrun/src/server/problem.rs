@@ -1,10 +1,13 @@
 //! Errors of the server's own routes; those it shares with the doors are the doors'.
 
+use axum::body::Body;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use riverrun_event::PositionError;
 use riverrun_ingest::AccessError;
-use riverrun_ingest::http::problem::{DoorError, problem_response};
+use riverrun_ingest::http::problem::{DoorError, PROBLEM_JSON, problem_response};
 use riverrun_log::ReadError;
 use riverrun_runtime::ReplayError;
 use riverrun_runtime::views::ViewError;
@@ -62,9 +65,27 @@ pub(super) enum RouteError {
     /// The view cannot answer.
     #[error(transparent)]
     View(#[from] ViewError),
+    /// Another instance, which has a part of the answer, cannot give it now.
+    #[error("the view cannot be read whole: the instance at {address}, which has a part of it: {reason}")]
+    Instance {
+        /// Where the instance is.
+        address: String,
+        /// What happened.
+        reason: String,
+    },
+    /// Another instance, which has a part of the answer, refuses the question; this is what it says.
+    #[error("another instance refuses the question with {0}")]
+    Refused(StatusCode, Bytes),
     /// The replay cannot start.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+}
+
+impl RouteError {
+    /// Whether the same question may be answered in a moment.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Instance { .. } | Self::View(ViewError::NotReady { .. }))
+    }
 }
 
 impl IntoResponse for RouteError {
@@ -91,7 +112,10 @@ impl IntoResponse for RouteError {
                 ("RR0155", StatusCode::BAD_REQUEST, "The rows are not described")
             }
             Self::View(ViewError::Behind { .. }) => ("RR0156", StatusCode::CONFLICT, "The view is behind"),
-            Self::View(ViewError::NotReady(_)) => ("RR0157", StatusCode::SERVICE_UNAVAILABLE, "The view is not ready"),
+            Self::View(ViewError::NotReady { .. } | ViewError::NotHere(_)) | Self::Instance { .. } => {
+                ("RR0157", StatusCode::SERVICE_UNAVAILABLE, "The view is not ready")
+            }
+            Self::Refused(status, document) => return passed_on(status, document),
             Self::View(ViewError::Read(error)) => return DoorError::from(error).into_response(),
             Self::View(ViewError::State(_) | ViewError::Row(_)) => {
                 ("RR0158", StatusCode::INTERNAL_SERVER_ERROR, "The view cannot be read")
@@ -103,4 +127,9 @@ impl IntoResponse for RouteError {
         };
         problem_response(code, status, title, detail)
     }
+}
+
+/// What another instance has said, with its own code.
+fn passed_on(status: StatusCode, document: Bytes) -> Response {
+    (status, [(CONTENT_TYPE, PROBLEM_JSON)], Body::from(document)).into_response()
 }

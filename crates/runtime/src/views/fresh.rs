@@ -1,27 +1,38 @@
 //! Waits until a view holds what came of a position: whoever has published an event can read what it did.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use riverrun_event::{Offset, Position, TopicPartition};
-use riverrun_topology::{Pipeline, Stage};
+use riverrun_log::TaskId;
+use riverrun_topology::Stage;
 use tokio::time::Instant;
 
 use super::{View, ViewError};
 use crate::runtime::Runtime;
 use crate::stage_name::StageName;
+use crate::worker::stepping::task_inputs;
 
 /// How often is looked whether a task has come far enough.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// How often the log is asked about a task of another process.
+const ASK_EVERY: Duration = Duration::from_millis(20);
 
 impl Runtime {
-    /// Resolves when the view holds everything that came of the events at `positions`, each of a topic its pipeline reads or of its
-    /// entrance. Behind a repartition, that is what the events before it have become, too.
+    /// Resolves when these tasks of the view hold everything that came of the events at `positions`, each of a topic its pipeline reads
+    /// or of its entrance. Behind a repartition, that is what the events before it have become, too, whoever has the tasks there.
     ///
     /// # Errors
     /// [`ViewError::Behind`] when that takes longer than `patience`; [`ViewError::NotAnInput`] for a topic it does not read.
-    pub async fn view_holds(&self, view: &View, positions: &[Position], patience: Duration) -> Result<(), ViewError> {
+    pub async fn view_holds(
+        &self,
+        view: &View,
+        tasks: &[TaskId],
+        positions: &[Position],
+        patience: Duration,
+    ) -> Result<(), ViewError> {
         let Some(pipeline) = self.topology.pipelines.get(&view.stage.pipeline) else {
-            return Err(ViewError::NotReady(view.name.clone()));
+            return Err(view.is_not_ready("its pipeline is not declared".to_owned()));
         };
         let stages = self.topology.stages(pipeline);
         let inputs = pipeline.inputs();
@@ -40,7 +51,7 @@ impl Runtime {
         }
         for (position, asked) in admitted.iter().zip(positions) {
             let goal = (TopicPartition::new(position.topic.clone(), position.partition), position.offset.next());
-            if !self.passes(view, pipeline, &stages, goal, until).await? {
+            if !self.passes(view, tasks, &stages, goal, until).await? {
                 return Err(behind(asked));
             }
         }
@@ -51,49 +62,69 @@ impl Runtime {
     async fn passes(
         &self,
         view: &View,
-        pipeline: &Pipeline,
+        tasks: &[TaskId],
         stages: &[Stage],
         goal: (TopicPartition, Offset),
         until: Instant,
     ) -> Result<bool, ViewError> {
+        let Some(pipeline) = self.topology.pipelines.get(&view.stage.pipeline) else { return Ok(false) };
         let mut goals = vec![goal];
         for stage in stages {
             let name = StageName { pipeline: pipeline.name.clone(), behind: stage.behind.clone() };
-            let is_read = |(input, _): &&(TopicPartition, Offset)| stage.inputs.contains(&input.topic);
-            for (input, next) in goals.iter().filter(is_read) {
-                if !self.reaches(&name, input, *next, until).await {
+            let is_last = name == view.stage;
+            // What is in a task's rows came through its own inputs.
+            let read = task_inputs(&self.topology, pipeline, stage).into_iter();
+            let read = read.filter(|task| !is_last || tasks.contains(&task.task)).flat_map(|task| task.inputs);
+            let read: BTreeSet<TopicPartition> = read.collect();
+            for (input, next) in goals.iter().filter(|(input, _)| read.contains(input)) {
+                if !self.reaches(&name, input, *next, until).await? {
                     return Ok(false);
                 }
             }
-            if name == view.stage {
+            if is_last {
                 return Ok(true);
             }
             // What this stage has made of it lies before the ends of the topics in which it meets others.
             for meeting in self.topology.meeting_topics(pipeline) {
-                let described = self.log.describe(&meeting.name)?;
+                let ends = self.log.ends_written(&meeting.name)?;
                 goals.retain(|(input, _)| input.topic != meeting.name);
-                for (number, offsets) in (0..).zip(described.offsets) {
+                for (number, end) in (0..).zip(ends) {
                     let partition = riverrun_event::Partition(number);
-                    goals.push((TopicPartition::new(meeting.name.clone(), partition), offsets.end));
+                    goals.push((TopicPartition::new(meeting.name.clone(), partition), end));
                 }
             }
         }
         Ok(true)
     }
 
-    /// Waits until the stage's task has committed the input up to an offset; false when time is over.
-    async fn reaches(&self, stage: &StageName, input: &TopicPartition, next: Offset, until: Instant) -> bool {
-        let Some(progress) = self.running.get(stage) else { return false };
+    /// Waits until the stage's task has committed the input up to an offset, wherever it runs; false when time is over.
+    async fn reaches(
+        &self,
+        stage: &StageName,
+        input: &TopicPartition,
+        next: Offset,
+        until: Instant,
+    ) -> Result<bool, ViewError> {
+        let Some(progress) = self.running.get(stage) else { return Ok(false) };
         loop {
             let (_, tasks) = progress.snapshot();
-            let reached = tasks.values().filter_map(|task| task.positions.get(input)).max();
-            if next == Offset(0) || reached.is_some_and(|reached| *reached >= next) {
-                return true;
+            let here = tasks.values().filter_map(|task| task.positions.get(input)).max().copied();
+            let reached = match here {
+                Some(reached) => Some(reached),
+                None => self.committed_by_others(stage, input)?,
+            };
+            if next == Offset(0) || reached.is_some_and(|reached| reached >= next) {
+                return Ok(true);
             }
             if Instant::now() >= until {
-                return false;
+                return Ok(false);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(if here.is_some() { LOOK_EVERY } else { ASK_EVERY }).await;
         }
+    }
+
+    fn committed_by_others(&self, stage: &StageName, input: &TopicPartition) -> Result<Option<Offset>, ViewError> {
+        let group = stage.group(&self.topology.app);
+        Ok(self.committed_elsewhere(&group, std::slice::from_ref(input))?.get(input).copied())
     }
 }

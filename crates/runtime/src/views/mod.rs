@@ -2,9 +2,10 @@
 //! was at the last commit of each task, and never between two of them.
 //!
 //! [`query`] reads rows in the order of their keys, [`fresh`] waits until a view holds what came of a position, and what a
-//! commit changes is told to those who follow.
+//! commit changes is told to those who follow. Where a log is shared by several processes, [`places`] says who has which tasks.
 
 mod fresh;
+mod places;
 mod query;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use riverrun_event::{OperatorName, ViewName};
-use riverrun_log::{ReadError, StateChange, StateError, StateRead, TaskId};
+use riverrun_log::{Epoch, ReadError, StateChange, StateError, StateRead, TaskId};
 use riverrun_topology::rows::split;
 use riverrun_topology::view::ViewRow;
 use riverrun_topology::{Operator, StepError, Topology};
@@ -20,6 +21,7 @@ use tokio::sync::broadcast;
 
 use crate::stage_name::StageName;
 
+pub use places::Places;
 pub use query::{Keys, ViewEntry, ViewPage, ViewQuery};
 
 /// Changes a follower may be behind before it is told that it has missed some.
@@ -41,13 +43,27 @@ pub struct View {
     reading: Operator,
     /// Whether a key's rows are in the task that its partitioner names.
     placed_by_key: bool,
-    tasks: Vec<RwLock<Option<Arc<dyn StateRead>>>>,
-    changes: broadcast::Sender<ViewChange>,
+    tasks: Vec<RwLock<Option<Published>>>,
+    changes: broadcast::Sender<ViewEvent>,
+}
+
+/// The state of a task that is here, and since which of its openings.
+type Published = (Epoch, Arc<dyn StateRead>);
+
+/// What those who follow a view are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ViewEvent {
+    /// A commit has changed a row.
+    Changed(ViewChange),
+    /// The task is over here: another worker has it next, or another process.
+    Moved(TaskId),
 }
 
 /// A row that a commit changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewChange {
+    /// The task that holds it.
+    pub task: TaskId,
     /// The key.
     pub key: Vec<u8>,
     /// The row as it is now; `None` when it is gone.
@@ -57,9 +73,17 @@ pub struct ViewChange {
 /// Why a view could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
-    /// Its tasks have not started yet, or do not run here.
-    #[error("the view {0} is not ready: its pipeline has not started here")]
-    NotReady(ViewName),
+    /// Some of its tasks have not started yet, do not run here or are on their way.
+    #[error("the view {view} is not ready: {reason}")]
+    NotReady {
+        /// The view.
+        view: ViewName,
+        /// What is missing.
+        reason: String,
+    },
+    /// Its pipeline does not run in this process.
+    #[error("the view {0} is not ready: its pipeline does not run here")]
+    NotHere(ViewName),
     /// It does not hold yet what was asked for.
     #[error("the view {view} has not come to {position} in time; it would answer without it")]
     Behind {
@@ -134,29 +158,42 @@ impl Views {
 
 impl View {
     /// A task opens: its committed state can be read from now on.
-    pub(crate) fn publish(&self, task: TaskId, state: &Arc<dyn StateRead>) {
-        let held = usize::try_from(task.0).ok().and_then(|task| self.tasks.get(task));
-        if let Some(held) = held {
-            *held.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(state));
+    pub(crate) fn publish(&self, task: TaskId, epoch: Epoch, state: &Arc<dyn StateRead>) {
+        if let Some(held) = self.held(task) {
+            *held.write().unwrap_or_else(PoisonError::into_inner) = Some((epoch, Arc::clone(state)));
         }
     }
 
-    /// What a commit changes in this view; nothing when nobody follows it.
-    pub(crate) fn changed(&self, changes: &[StateChange]) -> Vec<ViewChange> {
+    /// A task is over here. It may have been opened again meanwhile.
+    pub(crate) fn withdraw(&self, task: TaskId, epoch: Epoch) {
+        if let Some(held) = self.held(task) {
+            let mut held = held.write().unwrap_or_else(PoisonError::into_inner);
+            held.take_if(|(published, _)| *published == epoch);
+        }
+        // Nobody follows any more.
+        let _told = self.changes.send(ViewEvent::Moved(task));
+    }
+
+    fn held(&self, task: TaskId) -> Option<&RwLock<Option<Published>>> {
+        usize::try_from(task.0).ok().and_then(|task| self.tasks.get(task))
+    }
+
+    /// What a commit of a task changes in this view; nothing when nobody follows it.
+    pub(crate) fn changed(&self, task: TaskId, changes: &[StateChange]) -> Vec<ViewChange> {
         if self.changes.receiver_count() == 0 {
             return Vec::new();
         }
         let own = changes.iter().filter(|change| change.operator == self.operator);
-        own.filter_map(|change| self.change(&change.key, change.value.as_ref())).collect()
+        own.filter_map(|change| self.change(task, &change.key, change.value.as_ref())).collect()
     }
 
-    fn change(&self, row_key: &Bytes, value: Option<&Bytes>) -> Option<ViewChange> {
+    fn change(&self, task: TaskId, row_key: &Bytes, value: Option<&Bytes>) -> Option<ViewChange> {
         let Some(value) = value else {
             let (key, _) = split(row_key)?;
-            return Some(ViewChange { key, row: None });
+            return Some(ViewChange { task, key, row: None });
         };
         match self.reading.view_row(row_key, value) {
-            Ok(row) => row.map(|row| ViewChange { key: row.key.clone(), row: Some(row) }),
+            Ok(row) => row.map(|row| ViewChange { task, key: row.key.clone(), row: Some(row) }),
             Err(error) => {
                 tracing::error!(view = %self.name, %error, "a changed row cannot be shown");
                 None
@@ -168,13 +205,13 @@ impl View {
     pub(crate) fn tell(&self, changes: Vec<ViewChange>) {
         for change in changes {
             // Nobody follows any more.
-            let _told = self.changes.send(change);
+            let _told = self.changes.send(ViewEvent::Changed(change));
         }
     }
 
     /// The changes from now on.
     #[must_use]
-    pub fn follow(&self) -> broadcast::Receiver<ViewChange> {
+    pub fn follow(&self) -> broadcast::Receiver<ViewEvent> {
         self.changes.subscribe()
     }
 
@@ -184,9 +221,24 @@ impl View {
         self.tasks.len()
     }
 
-    fn task(&self, task: usize) -> Result<Arc<dyn StateRead>, ViewError> {
-        let held = self.tasks.get(task).ok_or_else(|| ViewError::NotReady(self.name.clone()))?;
-        let state = held.read().unwrap_or_else(PoisonError::into_inner).clone();
-        state.ok_or_else(|| ViewError::NotReady(self.name.clone()))
+    /// All tasks that hold its rows.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<TaskId> {
+        (0..).map(TaskId).take(self.tasks.len()).collect()
+    }
+
+    /// Whether the state of a task can be read here.
+    pub(crate) fn holds_task(&self, task: TaskId) -> bool {
+        self.task(task).is_ok()
+    }
+
+    fn task(&self, task: TaskId) -> Result<Arc<dyn StateRead>, ViewError> {
+        let held = self.held(task).map(|held| held.read().unwrap_or_else(PoisonError::into_inner));
+        let state = held.and_then(|held| held.as_ref().map(|(_, state)| Arc::clone(state)));
+        state.ok_or_else(|| self.is_not_ready(format!("its partition {task} has not started here")))
+    }
+
+    fn is_not_ready(&self, reason: String) -> ViewError {
+        ViewError::NotReady { view: self.name.clone(), reason }
     }
 }

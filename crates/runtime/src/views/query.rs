@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use riverrun_event::Time;
 use riverrun_event::partitioner::partition_of_key;
-use riverrun_log::{Direction, StateRead};
+use riverrun_log::{Direction, StateRead, TaskId};
 use riverrun_topology::rows::{end_of, escaped, prefix_of};
 use riverrun_topology::view::ViewRow;
 
@@ -90,15 +90,23 @@ impl View {
     /// The rows a query asks for. Blocks for the disk.
     ///
     /// # Errors
-    /// [`ViewError::NotReady`] before the tasks have started; the other errors when state cannot be read.
+    /// [`ViewError::NotReady`] while tasks that may hold them are not here; the other errors when state cannot be read.
     pub fn read(&self, query: &ViewQuery) -> Result<ViewPage, ViewError> {
-        if let Keys::One(key) = &query.keys
+        self.read_of(query, &self.tasks_of(&query.keys))
+    }
+
+    /// The rows of these tasks that a query asks for. Blocks for the disk.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_of(&self, query: &ViewQuery, tasks: &[TaskId]) -> Result<ViewPage, ViewError> {
+        let tasks: Vec<_> = tasks.iter().map(|task| self.task(*task)).collect::<Result<_, _>>()?;
+        if let (Keys::One(key), [task]) = (&query.keys, tasks.as_slice())
             && self.reads_one_row(query)
         {
             let entry = |row| ViewEntry { place: prefix_of(key).into(), row };
-            return Ok(ViewPage { entries: self.only_row(key)?.map(entry).into_iter().collect(), next: None });
+            return Ok(ViewPage { entries: self.only_row(task, key)?.map(entry).into_iter().collect(), next: None });
         }
-        let tasks = self.tasks_of(query)?;
         let (mut from, to) = query.bounds();
         let mut page = ViewPage { entries: Vec::new(), next: None };
         while from < to {
@@ -131,9 +139,9 @@ impl View {
     }
 
     /// The row of a key that has one at most: looked up, which costs less than a scan.
-    fn only_row(&self, key: &[u8]) -> Result<Option<ViewRow>, ViewError> {
+    fn only_row(&self, task: &Arc<dyn StateRead>, key: &[u8]) -> Result<Option<ViewRow>, ViewError> {
         let place = prefix_of(key);
-        match self.task_of(key)?.get(&self.operator, &place)? {
+        match task.get(&self.operator, &place)? {
             Some(value) => Ok(self.reading.view_row(&place, &value)?),
             None => Ok(None),
         }
@@ -145,23 +153,25 @@ impl View {
     /// As [`Self::read`].
     pub fn get(&self, key: &[u8]) -> Result<Option<ViewRow>, ViewError> {
         if self.has_one_row_per_key() {
-            return self.only_row(key);
+            return self.only_row(&self.task(self.task_of(key))?, key);
         }
         let page = self.read(&ViewQuery::of(Keys::One(key.to_vec()), usize::MAX))?;
         Ok(page.entries.into_iter().next_back().map(|entry| entry.row))
     }
 
-    fn tasks_of(&self, query: &ViewQuery) -> Result<Vec<Arc<dyn StateRead>>, ViewError> {
-        match &query.keys {
-            Keys::One(key) if self.placed_by_key => Ok(vec![self.task_of(key)?]),
-            _ => (0..self.tasks.len()).map(|task| self.task(task)).collect(),
+    /// The tasks that may hold rows of these keys.
+    #[must_use]
+    pub fn tasks_of(&self, keys: &Keys) -> Vec<TaskId> {
+        match keys {
+            Keys::One(key) if self.placed_by_key => vec![self.task_of(key)],
+            _ => self.tasks(),
         }
     }
 
     /// The task that holds a key, where keys have one.
-    fn task_of(&self, key: &[u8]) -> Result<Arc<dyn StateRead>, ViewError> {
+    fn task_of(&self, key: &[u8]) -> TaskId {
         let count = u32::try_from(self.tasks.len()).unwrap_or(u32::MAX);
-        self.task(partition_of_key(key, count).0 as usize)
+        TaskId(partition_of_key(key, count).0)
     }
 
     /// Rows of all tasks from a place on, merged, as far as every task has said what it holds.

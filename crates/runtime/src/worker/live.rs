@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::interleaving::{Waiting, in_order_of_time};
 use super::stepping::{Stepped, Stepping, SteppingTask, read_from};
 use super::timing::Advanced;
-use super::{Gathered, Interruption, Work};
+use super::{Gathered, Interruption, Ownership, Work};
 use crate::clock::WallClock;
 use crate::metrics::{Counts, Metrics};
 use crate::models::{Frontier, ModelStore};
@@ -56,8 +56,13 @@ impl Work for Live {
     }
 
     fn open(&self, assigned: Assigned) -> Result<SteppingTask, Interruption> {
-        self.views.iter().for_each(|view| view.publish(assigned.task, &assigned.state));
+        self.views.iter().for_each(|view| view.publish(assigned.task, assigned.epoch, &assigned.state));
         self.stepping.open(assigned)
+    }
+
+    fn closed(&self, task: SteppingTask) {
+        let Ownership { task, epoch } = task.ownership;
+        self.views.iter().for_each(|view| view.withdraw(task, epoch));
     }
 
     async fn gather(&self, task: &mut SteppingTask) -> Result<Gathered<LiveDecided>, Interruption> {
@@ -186,7 +191,7 @@ impl Live {
             commit,
             counts: task.take_counts(),
             peeks: task.take_peeks(),
-            view_changes: self.views.iter().map(|view| view.changed(rows)).collect(),
+            view_changes: self.views.iter().map(|view| view.changed(task.ownership.task, rows)).collect(),
             positions: task.positions.clone(),
             last_accepted: task.last_accepted,
             wakes_at: Work::wakes_at(self, task),

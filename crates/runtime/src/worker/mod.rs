@@ -39,6 +39,9 @@ pub(crate) trait Work: Send + Sync + 'static {
     /// Takes over a task at its last commit.
     fn open(&self, assigned: Assigned) -> Result<Self::Task, Interruption>;
 
+    /// A task is over here: it was revoked, or begins again at its last commit.
+    fn closed(&self, _task: Self::Task) {}
+
     /// Decides what the task changes next, from the records that wait for it. The change before it may not be durable yet.
     fn gather(&self, task: &mut Self::Task) -> impl Future<Output = Result<Gathered<Self::Decided>, Interruption>>;
 

@@ -47,11 +47,19 @@ impl<'w, W: Work> Session<'w, W> {
         let ended = self.work().await;
         // Whoever has the tasks next begins behind it.
         let settled = self.settle().await;
-        match (ended, settled) {
+        let ended = match (ended, settled) {
             (Ok(ended), Ok(())) => ended,
             (Err(stop @ Interruption::Stop(_)), _) => stop.into(),
             (Err(interruption), _) | (Ok(_), Err(interruption)) => interruption.into(),
+        };
+        if matches!(ended, Ended::Restart(_)) {
+            // Still as their owner: what of them was committed last may not have been told.
+            for (id, task) in self.tasks {
+                self.worker.work.closed(task);
+                self.worker.progress.forget(id);
+            }
         }
+        ended
     }
 
     async fn work(&mut self) -> Result<Ended, Interruption> {
@@ -131,7 +139,7 @@ impl<'w, W: Work> Session<'w, W> {
             Assignment::Revoke(revoke) => {
                 self.settle().await?;
                 for task in &revoke.tasks {
-                    self.tasks.remove(task);
+                    self.tasks.remove(task).into_iter().for_each(|task| self.worker.work.closed(task));
                     self.worker.progress.forget(*task);
                 }
                 let _ = revoke.acknowledge.send(());

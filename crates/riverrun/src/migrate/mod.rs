@@ -14,7 +14,6 @@ mod report;
 mod target;
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 
 use riverrun_app::{LogSetting, Settings};
 use riverrun_log::{ReadError, TopicSpec, Topics as _};
@@ -28,7 +27,7 @@ pub use self::report::{GroupReport, MigrateReport, PartitionReport, Phase, Plan,
 pub(crate) use self::target::{announce, announced};
 use crate::server::{kafka_options, local_options};
 
-/// Where the local copy of the state would be; a move has none, and no instance.
+/// What the names of a move's connections and transactions begin with; the app's own name follows.
 const NAME: &str = "migrate";
 /// Longer than any move: what is copied is not tidied up meanwhile.
 const UPKEEP: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);
@@ -72,8 +71,8 @@ pub(crate) fn plan(topology: &Topology, settings: &Settings, to: &str) -> Result
 }
 
 fn open(settings: &Settings) -> Result<LocalLog, MigrateError> {
-    let path: &PathBuf = &settings.data_dir;
-    if !Path::new(path).join("format").exists() {
+    let path = &settings.data_dir;
+    if !path.join("format").exists() {
         return Err(VerifyError::NoLog { path: path.clone() }.into());
     }
     let mut options = local_options(settings, false);
@@ -128,9 +127,7 @@ impl<'a> Mover<'a> {
         else {
             return Err(error::no_cluster(to, "it is the embedded log".to_owned()));
         };
-        let mut options = kafka_options(&brokers, NAME.to_owned(), settings);
-        // The move of another app into the same cluster is another one.
-        options.instance = format!("{NAME}.{}", topology.app);
+        let options = kafka_options(&brokers, format!("{NAME}.{}", topology.app), settings);
         let window_days = settings.limits.deduplication_days;
         Ok(Self {
             log,

@@ -50,7 +50,10 @@ type Copying = JoinHandle<Result<(u64, Compared), MigrateError>>;
 
 pub(super) async fn plan(State(parts): State<Arc<Parts>>) -> Result<Json<Plan>, RouteError> {
     let (log, to) = asked(&parts)?;
+    // Whoever connects ends what a copy has open.
+    let alone = Arc::clone(&parts.copied).lock_owned().await;
     let planning = tokio::task::spawn_blocking(move || {
+        let _alone = alone;
         let mover = Mover::connect(&log, &parts.topology, &parts.settings, &to)?;
         let plan = mover.plan()?;
         mover.import.close();

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::commands::{
-    check, completions, consumers, dead_letters, demo, describe, init, publish, replay, run, schema, status, tail,
-    test, verify, view,
+    check, completions, consumers, dead_letters, demo, describe, init, migrate, publish, replay, run, schema, status,
+    tail, test, verify, view,
 };
 use crate::terminal::ColorChoice;
 
@@ -83,6 +83,8 @@ pub(crate) enum Command {
     DeadLetters(dead_letters::DeadLettersArguments),
     /// Show how far named consumers are, set their positions anew, remove them.
     Consumers(consumers::ConsumersArguments),
+    /// Move the app from the embedded log to Kafka.
+    Migrate(migrate::MigrateArguments),
     /// Read the whole data directory and check every checksum and chain. Offline.
     Verify(verify::VerifyArguments),
     /// Show the rows of a view, or the views there are.

@@ -7,6 +7,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod demo;
 pub(crate) mod describe;
 pub(crate) mod init;
+pub(crate) mod migrate;
 pub(crate) mod publish;
 pub(crate) mod replay;
 pub(crate) mod run;
@@ -47,6 +48,7 @@ pub(crate) fn execute(arguments: Arguments, terminal: &Terminal) -> Result<(), F
         Command::Describe(arguments) => describe::execute(session, &arguments),
         Command::Schema(_) => schema::execute(session),
         Command::Completions(arguments) => completions::execute(session, &arguments),
+        Command::Migrate(arguments) => in_runtime(migrate::execute(session, &arguments)),
         Command::Verify(arguments) => verify::execute(session, &arguments),
         Command::Run(arguments) => in_runtime(run::execute(session, arguments)),
         Command::Publish(arguments) => in_runtime(publish::execute(session, arguments)),

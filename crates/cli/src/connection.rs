@@ -48,6 +48,17 @@ impl Connection {
         }
     }
 
+    /// Finds a server that runs, if one does.
+    ///
+    /// # Errors
+    /// When the app file is wrong.
+    pub(crate) async fn if_running(session: Session<'_>) -> Result<Option<Self>, Failure> {
+        match Self::find(session).await? {
+            Found::Running(connection) => Ok(Some(*connection)),
+            Found::None { .. } => Ok(None),
+        }
+    }
+
     async fn find(session: Session<'_>) -> Result<Found, Failure> {
         let token = session.global.token.clone();
         if let Some(url) = &session.global.url {

@@ -2,14 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use riverrun::migrate::{
+    Compared, GroupReport, MigrateReport, Phase as MigrationPhase, Plan as MigrationPlan,
+    Progress as MigrationProgress, TopicPlan as MigrationTopic,
+};
 pub(crate) use riverrun::server::Announcement;
 pub(crate) use riverrun::testing::{Report as TestReport, TestOutcome};
 pub(crate) use riverrun::topology::{DescribeFormat, Expression, Topic};
 pub(crate) use riverrun::{
-    App, Diagnostics, PipelineName, SCHEMA_FILE, Sample, ServeOptions, Server, TestFile, Time, TopicName, Topology,
-    VerifyReport, init, schema,
+    App, Diagnostics, LogSetting, PipelineName, SCHEMA_FILE, Sample, ServeOptions, Server, TestFile, Time, TopicName,
+    Topology, VerifyReport, init, schema,
 };
 
+use std::ops::ControlFlow;
+
+use riverrun::migrate::MigrateError;
 use riverrun::testing::DriverError;
 use riverrun::topology::Draft;
 use riverrun::{Color, EnsureError, Key, LoadError, RawEvent, ServeError, StartError, TestFileError};
@@ -197,6 +204,81 @@ fn listen_failed(error: &std::io::Error, message: String) -> Report {
 /// When there is no log, or it cannot be opened at all.
 pub(crate) fn verify(data_dir: &Path) -> Result<VerifyReport, Report> {
     riverrun::verify(data_dir).map_err(|error| Report::new(error.code(), error.to_string()))
+}
+
+/// A cluster as the app file names it.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse_cluster(text: &str) -> Result<String, String> {
+    match LogSetting::named(text) {
+        Ok(LogSetting::Kafka { .. }) => Ok(text.to_owned()),
+        Ok(LogSetting::Local) | Err(_) => Err("expected brokers as in kafka://broker-1:9092,broker-2:9092".to_owned()),
+    }
+}
+
+/// What a move of the app would do.
+///
+/// # Errors
+/// When that cannot be found out.
+pub(crate) fn plan_migration(app: &App, to: &str) -> Result<MigrationPlan, Failure> {
+    app.plan_migration(to).map_err(|error| not_moved(&error).into())
+}
+
+/// Says to the server that runs on the data directory of the app where it is to move.
+///
+/// # Errors
+/// When the directory cannot be written.
+pub(crate) fn announce_migration(app: &App, to: &str) -> Result<(), Failure> {
+    app.announce_migration(to).map_err(|error| not_moved(&error).into())
+}
+
+/// Why the app was not moved, and both sides where they were compared.
+pub(crate) struct NotMoved {
+    pub(crate) failure: Failure,
+    pub(crate) report: Option<Box<MigrateReport>>,
+    /// Whether another process has the data directory.
+    pub(crate) is_locked: bool,
+}
+
+/// Moves the app to a cluster.
+///
+/// # Errors
+/// [`NotMoved`] when something is in the way, or both sides differ.
+pub(crate) fn migrate(
+    app: &App,
+    to: &str,
+    compared: Compared,
+    watch: &(dyn Fn(MigrationProgress) -> ControlFlow<()> + Sync),
+) -> Result<MigrateReport, NotMoved> {
+    app.migrate(to, compared, watch).map_err(|error| {
+        let is_locked = error.code() == "RR0201";
+        let failure = not_moved(&error).into();
+        let report = if let MigrateError::Differs(report) = error { Some(report) } else { None };
+        NotMoved { failure, report, is_locked }
+    })
+}
+
+/// The code with which a server says that it ends.
+pub(crate) const STOPPED: &str = "RR0425";
+
+fn not_moved(error: &MigrateError) -> Report {
+    refused_migration(error.code(), error.to_string())
+}
+
+/// Why the app was not moved, as its server or this process says it.
+pub(crate) fn refused_migration(code: &str, message: String) -> Report {
+    let report = Report::new(code, message);
+    match code {
+        "RR0422" => {
+            report.hint("delete it from the cluster if nobody needs it, or write another `kafka: { prefix: ... }`")
+        }
+        "RR0423" => {
+            report.hint("nothing was changed here; delete the topics of the copy from the cluster, and move again")
+        }
+        "RR0424" => report.hint("run the same command again; it goes on where it is"),
+        _ => report,
+    }
 }
 
 /// What an expression gives for bare data, as text: texts as they are, integers in decimal, null as none.

@@ -37,9 +37,7 @@ fn parse_filter(text: &str) -> Result<String, String> {
 /// Starts logging. `otherwise` is the filter when neither `--log` nor RUST_LOG says anything.
 pub(crate) fn start(options: &LogOptions, otherwise: &str, terminal: &Terminal) {
     let stated = options.filter.clone().or_else(|| std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty()));
-    // The client of Kafka tells of every connection.
-    let otherwise = format!("{otherwise},krafka=warn");
-    let filter = EnvFilter::new(stated.as_deref().unwrap_or(&otherwise));
+    let filter = EnvFilter::new(stated.as_deref().unwrap_or(otherwise));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A subscriber that is already set (it never is in this binary) would win; logs are then its business.
     let _ = match options.format {

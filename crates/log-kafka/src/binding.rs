@@ -15,8 +15,6 @@ use bytes::Bytes;
 use riverrun_event::attribute::CONTEXT_ATTRIBUTES;
 use riverrun_event::{Event, Key, Position, Record, Text, Time};
 
-use crate::transaction;
-
 /// What the headers of attributes begin with.
 const PREFIX: &str = "ce_";
 const CONTENT_TYPE: &str = "content-type";
@@ -28,16 +26,16 @@ const PLAIN: &str = "text/plain";
 /// Headers as they are on the wire: names may repeat, values may be null.
 type Headers = Vec<(String, Option<Bytes>)>;
 
-/// The headers of an event. Its key is that of the record, its data the value.
-pub(crate) fn put_headers(event: &Event, headers: &mut transaction::Headers<'_>) {
+/// The headers of an event: `put` is told each, its name in two parts. Its key is that of the record, its data the value.
+pub(crate) fn put_headers(event: &Event, mut put: impl FnMut(&str, &str, &str)) {
     let Event { id, source, kind, subject, time, data_schema, attributes, content_type, .. } = event;
     let time = time.map(|time| time.to_string());
     let stated = [("subject", subject.as_deref()), ("time", time.as_deref()), ("dataschema", data_schema.as_deref())];
     let stated = stated.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let named = [("specversion", "1.0"), ("id", id), ("source", source), ("type", kind)];
-    named.into_iter().chain(stated).chain(attributes.iter()).for_each(|(name, value)| headers.add(PREFIX, name, value));
+    named.into_iter().chain(stated).chain(attributes.iter()).for_each(|(name, value)| put(PREFIX, name, value));
     if let Some(content_type) = content_type {
-        headers.add("", CONTENT_TYPE, content_type);
+        put("", CONTENT_TYPE, content_type);
     }
 }
 
@@ -111,6 +109,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::transaction;
 
     fn position() -> Position {
         "orders/2@7".parse().unwrap()
@@ -119,7 +118,9 @@ mod tests {
     /// The record of an event, as it is read.
     fn written(event: &Event) -> (Headers, Option<Bytes>, Option<Bytes>) {
         let (key, data) = (event.key.as_ref().map(Key::as_bytes), event.data.as_deref());
-        let record = transaction::testing::written(key, data, |headers| put_headers(event, headers));
+        let record = transaction::testing::written(key, data, |headers| {
+            put_headers(event, |prefix, name, value| headers.add(prefix, name, value));
+        });
         let headers = record.headers.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
         (headers, record.key, record.value)
     }

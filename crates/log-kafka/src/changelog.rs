@@ -19,7 +19,7 @@ use crate::topics::{RECORD_BYTES, RECORD_BYTES_MAX};
 
 const POLL: Duration = Duration::from_millis(200);
 /// How long deletions stay in a changelog. A copy that was not kept up to date for longer may lack some, and is made anew.
-const DELETIONS: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DELETIONS: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often a long restoration says how far it is.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
 /// Records taken over at once.

@@ -13,8 +13,8 @@ use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    ConsumerProtocolSubscription, FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest,
-    JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
+    ConsumerProtocolSubscription, GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use riverrun_log::{GroupName, Membership, NamedAssignor, TaskId};
@@ -24,7 +24,7 @@ use crate::assign::{Leader, Owners, Seat, Share, copies};
 use crate::cluster::Cluster;
 use crate::owners::Lease;
 use crate::security::Security;
-use crate::wire::Wire;
+use crate::wire::{Coordinator, Wire, text};
 
 /// What the names of our protocols begin with; the rest says which assignor, so that members with different ones do not mix.
 const PROTOCOLS: &str = "riverrun.";
@@ -347,23 +347,13 @@ async fn leave(joining: &Joining, member_id: &str) {
 }
 
 async fn coordinator(joining: &Joining) -> Result<Wire, Trouble> {
-    let mut reason = "there are no brokers".to_owned();
-    for broker in joining.brokers.split(',') {
-        let wire = match Wire::open(broker.trim(), joining.security.as_ref()).await {
-            Ok(wire) => wire,
-            Err(error) => {
-                reason = error.to_string();
-                continue;
-            }
-        };
-        let request =
-            FindCoordinatorRequest::default().with_key_type(0).with_coordinator_keys(vec![text(&joining.group)]);
-        let answer = wire.call(4, &request, PATIENCE).await?;
-        let Some(found) = answer.coordinators.first() else { continue };
-        check(found.error_code)?;
-        return Ok(Wire::open(&format!("{}:{}", found.host, found.port), joining.security.as_ref()).await?);
+    let (security, group) = (joining.security.as_ref(), &joining.group);
+    match Wire::to_coordinator(&joining.brokers, security, Coordinator::OfGroup, group).await? {
+        Ok(wire) => Ok(wire),
+        Err(code) => {
+            Err(check(code).err().unwrap_or_else(|| Trouble::Connection("there is no coordinator".to_owned())))
+        }
     }
-    Err(Trouble::Connection(reason))
 }
 
 async fn join(wire: &Wire, joining: &Joining, standing: &mut Standing) -> Result<JoinGroupResponse, Trouble> {
@@ -484,10 +474,6 @@ fn meaning(code: i16) -> String {
 
 fn group_of(joining: &Joining) -> GroupId {
     GroupId(text(&joining.group))
-}
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
 }
 
 fn milliseconds(duration: Duration) -> i32 {

@@ -16,6 +16,7 @@ mod cursors;
 mod door;
 mod follow;
 mod group;
+pub mod import;
 mod log;
 mod member;
 mod options;

@@ -22,7 +22,10 @@ const SETTLE_POLL: Duration = Duration::from_millis(2);
 /// Settings of a topic that say how it is kept.
 const AGE: &str = "retention.ms";
 const BYTES: &str = "retention.bytes";
-const POLICY: &str = "cleanup.policy";
+pub(crate) const POLICY: &str = "cleanup.policy";
+/// Whose clock says when a record was written.
+pub(crate) const TIMESTAMPS: &str = "message.timestamp.type";
+pub(crate) const LOG_APPEND_TIME: &str = "LogAppendTime";
 const AFTER: &str = "min.compaction.lag.ms";
 const DELETIONS: &str = "delete.retention.ms";
 /// Ours, kept where Kafka keeps what it does not know: nowhere. So a history is not read back.
@@ -49,19 +52,44 @@ impl Cluster {
     async fn create(&self, specs: &[&TopicSpec]) -> krafka::Result<()> {
         let mut topics = Vec::with_capacity(specs.len());
         for spec in specs {
-            let partitions = i32::try_from(spec.partitions).unwrap_or(i32::MAX);
-            let mut topic = NewTopic::new(self.topic(&spec.name), partitions, self.options.replication.unwrap_or(-1))?;
+            let mut configured = settings(&spec.retention);
             // The time of a record is when it was accepted, whoever wrote it; else retention would go by what happened when.
-            topic = topic.with_config("message.timestamp.type", "LogAppendTime");
-            topic = topic.with_config(RECORD_BYTES, RECORD_BYTES_MAX.to_string());
-            for (name, value) in settings(&spec.retention) {
-                topic = topic.with_config(name, value);
-            }
-            topics.push(topic);
+            configured.push((TIMESTAMPS, LOG_APPEND_TIME.to_owned()));
+            configured.push((RECORD_BYTES, RECORD_BYTES_MAX.to_string()));
+            topics.push(self.new_topic(self.topic(&spec.name), spec.partitions, configured)?);
         }
+        self.create_all(topics).await
+    }
+
+    /// Creates a topic with these settings, unless it is there.
+    pub(crate) async fn create_topic(
+        &self,
+        name: String,
+        partitions: u32,
+        configured: Vec<(&'static str, String)>,
+    ) -> krafka::Result<()> {
+        self.create_all(vec![self.new_topic(name, partitions, configured)?]).await
+    }
+
+    fn new_topic(
+        &self,
+        name: String,
+        partitions: u32,
+        configured: Vec<(&'static str, String)>,
+    ) -> krafka::Result<NewTopic> {
+        let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+        let mut topic = NewTopic::new(name, partitions, self.options.replication.unwrap_or(-1))?;
+        for (name, value) in configured {
+            topic = topic.with_config(name, value);
+        }
+        Ok(topic)
+    }
+
+    async fn create_all(&self, topics: Vec<NewTopic>) -> krafka::Result<()> {
         if topics.is_empty() {
             return Ok(());
         }
+        let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
         for (_, created) in self.admin.create_topics(topics, CreateTopicsOptions::default()).await? {
             match created {
                 // Another instance was first.
@@ -71,7 +99,7 @@ impl Cluster {
         }
         // The controller has made them; other brokers hear of it a moment later.
         let end = Instant::now() + KNOWN_WITHIN;
-        while self.counts(specs.iter().map(|spec| &spec.name)).await?.len() < specs.len() {
+        while self.partition_counts(names.clone()).await?.len() < names.len() {
             if Instant::now() > end {
                 return Err(KrafkaError::timeout("waiting for new topics to be known"));
             }
@@ -107,14 +135,38 @@ impl Cluster {
         for spec in specs {
             let found = self.retention(&spec.name).await?;
             if settings(&found) != settings(&spec.retention) {
-                let ops =
-                    settings(&spec.retention).into_iter().map(|(name, value)| ConfigOp::set(name, value)).collect();
-                changes.push((ConfigResource::topic(self.topic(&spec.name)), ops));
+                changes.push((self.topic(&spec.name), settings(&spec.retention)));
             }
         }
+        self.configure_all(changes).await
+    }
+
+    /// Changes settings of a topic, and waits until brokers know: who asks for them right after would be told the old ones.
+    pub(crate) async fn configure(&self, topic: String, settings: Vec<(&'static str, String)>) -> krafka::Result<()> {
+        self.configure_all(vec![(topic.clone(), settings.clone())]).await?;
+        let names: Vec<&str> = settings.iter().map(|(name, _)| *name).collect();
+        let end = Instant::now() + KNOWN_WITHIN;
+        loop {
+            let told = self.config(&topic, &names).await?;
+            if settings.iter().all(|(name, value)| told.get(*name) == Some(value)) {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                return Err(KrafkaError::timeout("waiting for new settings of a topic to be known"));
+            }
+            tokio::time::sleep(SETTLE_POLL).await;
+        }
+    }
+
+    async fn configure_all(&self, changes: Vec<(String, Vec<(&'static str, String)>)>) -> krafka::Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
+        let change = |(topic, settings): (String, Vec<(&'static str, String)>)| {
+            let ops = settings.into_iter().map(|(name, value)| ConfigOp::set(name, value)).collect();
+            (ConfigResource::topic(topic), ops)
+        };
+        let changes: Vec<_> = changes.into_iter().map(change).collect();
         let changed = self.admin.incremental_alter_configs(changes, IncrementalAlterConfigsOptions::default()).await?;
         changed.into_values().collect()
     }
@@ -125,19 +177,29 @@ impl Cluster {
         topics: impl Iterator<Item = &'t TopicName>,
     ) -> krafka::Result<HashMap<TopicName, u32>> {
         let names: BTreeMap<String, &TopicName> = topics.map(|topic| (self.topic(topic), topic)).collect();
+        let counts = self.partition_counts(names.keys().cloned()).await?;
+        let named = |(name, count): (String, u32)| Some(((*names.get(&name)?).clone(), count));
+        Ok(counts.into_iter().filter_map(named).collect())
+    }
+
+    /// The same by the names on the cluster.
+    pub(crate) async fn partition_counts(
+        &self,
+        names: impl IntoIterator<Item = String>,
+    ) -> krafka::Result<HashMap<String, u32>> {
+        let names: Vec<String> = names.into_iter().collect();
         if names.is_empty() {
             return Ok(HashMap::new());
         }
-        let described = self.admin.describe_topics(names.keys(), DescribeTopicsOptions::default()).await?;
+        let described = self.admin.describe_topics(names, DescribeTopicsOptions::default()).await?;
         let mut counts = HashMap::new();
         for (name, description) in described {
-            match (description, names.get(&name)) {
-                (Ok(description), Some(topic)) => {
-                    let count = u32::try_from(description.partitions.len()).unwrap_or(u32::MAX);
-                    counts.insert((*topic).clone(), count);
+            match description {
+                Ok(description) => {
+                    counts.insert(name, u32::try_from(description.partitions.len()).unwrap_or(u32::MAX));
                 }
-                (Err(KrafkaError::Broker { code: ErrorCode::UnknownTopicOrPartition, .. }), _) | (Ok(_), None) => {}
-                (Err(error), _) => return Err(error),
+                Err(KrafkaError::Broker { code: ErrorCode::UnknownTopicOrPartition, .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(counts)
@@ -169,18 +231,9 @@ impl Cluster {
     }
 
     async fn retention(&self, topic: &TopicName) -> krafka::Result<Retention> {
-        let resource = ConfigResource::topic(self.topic(topic));
-        let names = [AGE, BYTES, POLICY, AFTER, DELETIONS].map(str::to_owned).to_vec();
-        let options = DescribeConfigsOptions::default().config_names(names);
-        let mut found = self.admin.describe_configs([resource.clone()], options).await?;
-        let entries = found.remove(&resource).unwrap_or_else(|| Ok(Vec::new()))?;
-        let value = |name: &str| {
-            let entry = entries.iter().find(|entry| entry.name == name);
-            entry.and_then(|entry| entry.value.as_deref()).and_then(|value| value.parse::<u64>().ok())
-        };
-        let compacts = entries.iter().any(|entry| {
-            entry.name == POLICY && entry.value.as_deref().is_some_and(|policy| policy.contains("compact"))
-        });
+        let told = self.config(&self.topic(topic), &[AGE, BYTES, POLICY, AFTER, DELETIONS]).await?;
+        let value = |name: &str| told.get(name).and_then(|value| value.parse::<u64>().ok());
+        let compacts = told.get(POLICY).is_some_and(|policy| policy.contains("compact"));
         let milliseconds = |name: &str| Duration::from_millis(value(name).unwrap_or_default());
         Ok(Retention {
             age: value(AGE).map(Duration::from_millis),
@@ -191,6 +244,27 @@ impl Cluster {
                 deletions: milliseconds(DELETIONS),
             }),
         })
+    }
+
+    /// Settings of a topic by its name on the cluster.
+    pub(crate) async fn config(&self, topic: &str, names: &[&str]) -> krafka::Result<HashMap<String, String>> {
+        let resource = ConfigResource::topic(topic);
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let options = DescribeConfigsOptions::default().config_names(names);
+        let mut found = self.admin.describe_configs([resource.clone()], options).await?;
+        let entries = found.remove(&resource).unwrap_or_else(|| Ok(Vec::new()))?;
+        Ok(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect())
+    }
+
+    /// Where partitions begin or end by the name of their topic on the cluster.
+    pub(crate) async fn raw_bounds(&self, topic: &str, partitions: u32, spec: OffsetSpec) -> krafka::Result<Vec<i64>> {
+        let places =
+            (0..i32::try_from(partitions).unwrap_or(i32::MAX)).map(|number| KafkaPartition::new(topic, number));
+        let places: Vec<_> = places.collect();
+        let asked: Vec<_> = places.iter().map(|place| (place.clone(), spec)).collect();
+        let mut listed = self.admin.list_offsets(asked, ListOffsetsOptions::default()).await?;
+        let bound = |place| listed.remove(place).map_or(Ok(0), |listed| listed.map(|listed| listed.offset));
+        places.iter().map(bound).collect()
     }
 
     pub(crate) async fn describe(&self, topic: &TopicName) -> Result<TopicDescription, ReadError> {
@@ -303,13 +377,18 @@ impl Cluster {
 
     /// Deletes what lies before a position. Where that fails, a later call deletes more.
     pub(crate) async fn delete_before(&self, position: &Position) {
-        let partition = TopicPartition::new(position.topic.clone(), position.partition);
-        let before = [(self.partition(&partition), i64::try_from(position.offset.0).unwrap_or(i64::MAX))];
-        let deleted = self.admin.delete_records(before, DeleteRecordsOptions::default()).await;
-        let deleted = deleted.map(|all| all.into_values().find_map(Result::err));
-        if let Some(error) = deleted.unwrap_or_else(Some) {
+        let place = self.partition(&position.topic_partition());
+        let before = i64::try_from(position.offset.0).unwrap_or(i64::MAX);
+        if let Err(error) = self.delete_records(place.topic, place.partition, before).await {
             tracing::debug!(%position, %error, "records that nobody needs any more could not be deleted");
         }
+    }
+
+    /// Deletes the records of a partition before an offset, by the name of its topic on the cluster.
+    pub(crate) async fn delete_records(&self, topic: String, partition: i32, before: i64) -> krafka::Result<()> {
+        let before = [(KafkaPartition::new(topic, partition), before)];
+        let deleted = self.admin.delete_records(before, DeleteRecordsOptions::default()).await?;
+        deleted.into_values().try_for_each(|deleted| deleted.map(drop))
     }
 
     /// Refuses a partition that does not exist.
@@ -331,7 +410,7 @@ fn offset_of(listed: &ListedOffset) -> Offset {
 }
 
 /// What retention is called in a topic's settings.
-fn settings(retention: &Retention) -> Vec<(&'static str, String)> {
+pub(crate) fn settings(retention: &Retention) -> Vec<(&'static str, String)> {
     let for_ever = || FOR_EVER.to_owned();
     let mut settings = vec![
         (AGE, retention.age.map_or_else(for_ever, |age| age.as_millis().to_string())),

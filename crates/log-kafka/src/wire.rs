@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request};
+use kafka_protocol::messages::FindCoordinatorRequest;
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use krafka::__private::network::{BrokerConnection, ConnectionConfig};
 use krafka::__private::protocol::ApiKey;
 use krafka::KrafkaError;
@@ -20,6 +21,13 @@ use crate::security::Security;
 
 /// How long opening a connection may take, and an answer that waits for nobody.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a broker looks after under a name.
+#[derive(Clone, Copy)]
+pub(crate) enum Coordinator {
+    OfGroup = 0,
+    OfTransactions = 1,
+}
 
 #[derive(Clone)]
 pub(crate) struct Wire {
@@ -49,6 +57,34 @@ impl Wire {
         self.connection.broker_features().finalized_level(name)
     }
 
+    /// A connection to the broker that looks after a name; otherwise the error code it was refused with.
+    pub(crate) async fn to_coordinator(
+        brokers: &str,
+        security: Option<&Security>,
+        kind: Coordinator,
+        name: &str,
+    ) -> io::Result<Result<Self, i16>> {
+        let mut reason = io::Error::other("there are no brokers");
+        for broker in brokers.split(',') {
+            let wire = match Self::open(broker.trim(), security).await {
+                Ok(wire) => wire,
+                Err(error) => {
+                    reason = error;
+                    continue;
+                }
+            };
+            let request =
+                FindCoordinatorRequest::default().with_key_type(kind as i8).with_coordinator_keys(vec![text(name)]);
+            let answer = wire.call(4, &request, PATIENCE).await?;
+            let Some(found) = answer.coordinators.first() else { continue };
+            if found.error_code != 0 {
+                return Ok(Err(found.error_code));
+            }
+            return Self::open(&format!("{}:{}", found.host, found.port), security).await.map(Ok);
+        }
+        Err(reason)
+    }
+
     /// Sends a request and waits for its answer, at most so long.
     pub(crate) async fn call<R>(&self, version: i16, request: &R, patience: Duration) -> io::Result<R::Response>
     where
@@ -66,4 +102,9 @@ impl Wire {
         let answer = answer.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))?;
         R::Response::decode(&mut answer.map_err(io::Error::other)?, version).map_err(io::Error::other)
     }
+}
+
+/// A text as messages have it.
+pub(crate) fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
 }

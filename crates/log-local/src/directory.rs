@@ -132,12 +132,23 @@ impl Directory {
         operators.get(&(group, name.clone())).copied()
     }
 
+    pub(crate) fn operators_of(&self, group: GroupId) -> HashMap<OperatorId, OperatorName> {
+        let operators = self.operators.read().unwrap_or_else(PoisonError::into_inner);
+        let of_group = operators.iter().filter(|((known, _), _)| *known == group);
+        of_group.map(|((_, name), id)| (*id, name.clone())).collect()
+    }
+
     pub(crate) fn add_operator(&self, group: GroupId, name: OperatorName, id: OperatorId) {
         self.operators.write().unwrap_or_else(PoisonError::into_inner).insert((group, name), id);
     }
 
     pub(crate) fn group(&self, name: &riverrun_log::GroupName) -> Option<GroupId> {
         self.groups.read().unwrap_or_else(PoisonError::into_inner).get(name).copied()
+    }
+
+    pub(crate) fn groups(&self) -> Vec<(riverrun_log::GroupName, GroupId)> {
+        let groups = self.groups.read().unwrap_or_else(PoisonError::into_inner);
+        groups.iter().map(|(name, id)| (name.clone(), *id)).collect()
     }
 
     pub(crate) fn add_group(&self, name: riverrun_log::GroupName, id: GroupId) {

@@ -20,6 +20,7 @@ use crate::head::HeadFiles;
 use crate::load::{self, Loaded};
 use crate::local::{Inner, Keyspaces};
 use crate::metrics::Metrics;
+use crate::moved::{moved_file, moved_to};
 use crate::options::Options;
 use crate::recent::Recent;
 use crate::salvage;
@@ -66,6 +67,17 @@ pub enum OpenError {
         /// What is missing where.
         losses: Vec<Loss>,
     },
+    /// Its events live elsewhere now.
+    #[error(
+        "the app in {} was moved to {to}; set `log:` to that, or delete {} to go on here without what has happened there",
+        path.display(), moved_file(path).display()
+    )]
+    Moved {
+        /// The data directory.
+        path: PathBuf,
+        /// Where they are.
+        to: String,
+    },
     /// The operating system refused.
     #[error("the data directory {} cannot be opened: {error}", path.display())]
     Io {
@@ -86,6 +98,7 @@ impl OpenError {
             Self::Newer { .. } => "RR0203",
             Self::BelowHead { .. } => "RR0204",
             Self::Io { .. } => "RR0205",
+            Self::Moved { .. } => "RR0207",
         }
     }
 }
@@ -97,6 +110,9 @@ fn list(losses: &[Loss]) -> String {
 /// Opens and checks; the committer is ready to run.
 pub(crate) fn open(path: &Path, options: Options) -> Result<(Committer, Vec<Loss>), OpenError> {
     let io = |error| OpenError::Io { path: path.to_owned(), error };
+    if let Some(to) = moved_to(path).map_err(io)? {
+        return Err(OpenError::Moved { path: path.to_owned(), to });
+    }
     check_format(path)?;
     let loaded = load::load(path, options.tuning)?;
     let (files, head) = HeadFiles::open(path).map_err(io)?;

@@ -4,6 +4,7 @@
 //! <data_dir>/format          "riverrun local log, format 2": checked before anything else is opened
 //! <data_dir>/head.a, head.b  double-buffered: what the log is known to hold (see `head.rs`)
 //! <data_dir>/store/          the LSM: the keyspaces below
+//! <data_dir>/moved           where its events were moved to; only once they were
 //! ```
 //!
 //! Integers are big-endian, so keys sort by number. Texts and byte strings inside rows carry a varint length. Each row has one

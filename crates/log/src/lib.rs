@@ -12,6 +12,7 @@ pub mod compaction;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod contract;
+pub mod fingerprint;
 pub mod identity;
 pub mod memory;
 pub mod random;
@@ -28,6 +29,7 @@ pub use contract::{
     Answer, Assigned, Assignment, Direction, Followed, Health, JoinError, Log, Member, Membership, Observe, ReadError,
     Revoke, StateError, StateRead, TaskInputs, TaskOwner, Topics,
 };
+pub use fingerprint::Fingerprint;
 pub use identity::{Content, Identity};
 pub use memory::{Faults, MemoryLog};
 pub use topic::{EnsureError, Retention, TopicDescription, TopicSpec};

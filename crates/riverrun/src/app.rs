@@ -1,5 +1,6 @@
 //! An app: what its file declares, plus the transformers the service brings.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use riverrun_topology::{Partitioning, Topology, Transformer};
 
 use crate::assignor::{self, Assignor, Labels, NamedAssignor};
 use crate::lookup::{self, AskError, Function};
+use crate::migrate::{self, Compared, MigrateError, MigrateReport, Plan, Progress};
 use crate::server::{Dealing, ServeError, ServeOptions, Server};
 use crate::transform::{Transform, Typed};
 
@@ -192,6 +194,37 @@ impl App {
         let assignor = self.declared_assignor().unwrap_or_default();
         let dealing = Dealing { assignor, labels: self.labels() };
         Server::start(self.declared, dealing, options).await
+    }
+
+    /// Moves the app from the embedded log in its `data_dir` to the cluster that `to` names as `log:` would. It does not run
+    /// meanwhile; what its server has copied and `compared` before need not be again. Blocks until everything is there and
+    /// equal; `watch` hears how far that is, and may stop it.
+    ///
+    /// # Errors
+    /// [`MigrateError`] says what is in the way. Nothing is lost, and the same call goes on where it is.
+    pub fn migrate(
+        &self,
+        to: &str,
+        compared: Compared,
+        watch: &(dyn Fn(Progress) -> ControlFlow<()> + Sync),
+    ) -> Result<MigrateReport, MigrateError> {
+        migrate::migrate(self.topology(), self.settings(), to, compared, watch)
+    }
+
+    /// Says in the `data_dir` where the app is to move, for the server that runs on it: `POST /migration` copies there.
+    ///
+    /// # Errors
+    /// [`MigrateError::Target`] when that cannot be written.
+    pub fn announce_migration(&self, to: &str) -> Result<(), MigrateError> {
+        migrate::announce(&self.settings().data_dir, to)
+    }
+
+    /// What [`App::migrate`] would do. Nothing is written.
+    ///
+    /// # Errors
+    /// [`MigrateError`] when that cannot be found out.
+    pub fn plan_migration(&self, to: &str) -> Result<Plan, MigrateError> {
+        migrate::plan(self.topology(), self.settings(), to)
     }
 
     /// Whether its HTTP lookups are answered by a function.

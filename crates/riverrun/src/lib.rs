@@ -9,6 +9,7 @@ pub mod assignor;
 pub mod client;
 pub mod event;
 pub mod lookup;
+pub mod migrate;
 pub mod server;
 pub mod testing;
 pub mod transform;
@@ -22,7 +23,8 @@ pub use transform::{Outputs, Transform, Typed};
 pub use view::View;
 
 pub use riverrun_app::{
-    Color, Diagnostics, InitError, LoadError, SCHEMA_FILE, Sample, Settings, TestFile, TestFileError, init, schema,
+    Color, Diagnostics, InitError, LoadError, LogSetting, SCHEMA_FILE, Sample, Settings, TestFile, TestFileError, init,
+    schema,
 };
 pub use riverrun_event::{Event as RawEvent, Key, PipelineName, Position, Time, TopicName};
 pub use riverrun_log::EnsureError;

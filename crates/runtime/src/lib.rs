@@ -36,3 +36,4 @@ pub use replay::{Replay, ReplayError, ReplayProgress, ReplayRequest};
 pub use runtime::{Runtime, RuntimeOptions, StartError};
 pub use stage_name::StageName;
 pub use status::{DoorStatus, InputStatus, ModelStatus, PipelineState, PipelineStatus, TaskStatus};
+pub use worker::admitting::moved_row;

@@ -25,18 +25,30 @@ const COMMIT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// An instance's name is part of names that Kafka bounds to 249 characters.
 pub(super) const INSTANCE_CHARACTERS_MAX: usize = 64;
 
+impl LogSetting {
+    /// The log that a text names: `local`, or `kafka://` with brokers.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn named(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("kafka://") {
+            _ if text == "local" => Ok(Self::Local),
+            Some(text) => Ok(Self::Kafka { brokers: brokers(text)? }),
+            None => Err("unknown".to_owned()),
+        }
+    }
+}
+
 impl Reader<'_> {
     pub(super) fn log(&mut self, node: &Node) -> LogSetting {
         self.note_substitution("log", node);
         let Some(text) = self.text(node, "`local`, or kafka:// with brokers") else { return LogSetting::Local };
-        if text.value == "local" {
-            return LogSetting::Local;
-        }
-        let (message, note) = match text.value.strip_prefix("kafka://").map(brokers) {
-            Some(Ok(brokers)) => return LogSetting::Kafka { brokers },
-            Some(Err(reason)) => (format!("{} names no brokers", quote(&text.written)), reason),
-            None => (format!("{} is no log", quote(&text.written)), "unknown".to_owned()),
+        let note = match LogSetting::named(&text.value) {
+            Ok(named) => return named,
+            Err(reason) => reason,
         };
+        let what = if text.value.starts_with("kafka://") { "names no brokers" } else { "is no log" };
+        let message = format!("{} {what}", quote(&text.written));
         let help = "write `log: local`, or brokers as in `log: kafka://broker-1:9092,broker-2:9092`";
         self.report(Diagnostic::error(codes::LOG, node.span, message).note(note).help(help));
         LogSetting::Local

@@ -21,9 +21,9 @@ const ATTRIBUTES: i16 = 0b1_0011;
 
 /// Who writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) producer: i64,
-    pub(crate) epoch: i16,
+pub(super) struct Identity {
+    pub(super) producer: i64,
+    pub(super) epoch: i16,
 }
 
 /// Records of one partition on their way into batches.

@@ -28,9 +28,9 @@ use self::brokers::{Answered, Brokers, Coordinator};
 use crate::cluster::Cluster;
 use crate::options::REQUEST_TIMEOUT;
 
+use batch::Identity;
 #[cfg(test)]
 pub(crate) use batch::testing;
-pub(crate) use batch::{Headers, Identity};
 pub(crate) use failure::Failure;
 pub(crate) use writes::{Place, Writes, Written};
 

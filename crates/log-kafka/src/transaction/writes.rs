@@ -7,7 +7,7 @@ use bytes::Bytes;
 use riverrun_event::{Offset, TopicPartition};
 use riverrun_log::{NewRecord, TaskId};
 
-use super::batch::{Batch, Batches};
+use super::batch::{Batch, Batches, Headers};
 use super::failure::Failure;
 use crate::binding;
 use crate::changelog::partition_of;
@@ -50,7 +50,10 @@ impl Writes {
             }
         };
         let (key, value) = (event.key.as_ref().map(|key| key.as_bytes()), event.data.as_deref());
-        self.add(place, |batches| batches.add(key, value, |headers| binding::put_headers(event, headers)))?;
+        let headers = |to: &mut Headers<'_>| {
+            binding::put_headers(event, |prefix, name, value| to.add(prefix, name, value));
+        };
+        self.add(place, |batches| batches.add(key, value, headers))?;
         Ok(place)
     }
 

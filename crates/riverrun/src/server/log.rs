@@ -44,10 +44,15 @@ impl Opened {
         once: bool,
     ) -> Result<Self, ServeError> {
         let LogSetting::Kafka { brokers } = &settings.log else {
-            let (data_dir, options) = (data_dir.to_owned(), local(settings, accept_data_loss));
+            let (data_dir, options) = (data_dir.to_owned(), local_options(settings, accept_data_loss));
             return blocking(move || Ok(Self::Local(Arc::new(LocalLog::open(&data_dir, options)?)))).await;
         };
-        let mut options = kafka(brokers, data_dir, settings)?;
+        let instance = match &settings.kafka.instance {
+            Some(instance) => instance.clone(),
+            None => instance(data_dir)?,
+        };
+        let mut options = kafka_options(brokers, instance, settings);
+        options.state_dir = data_dir.join(STATE);
         (options.assignor, options.labels) = (dealing.assignor, dealing.labels);
         options.address = address;
         let mut pause = RETRY_FIRST;
@@ -69,6 +74,14 @@ impl Opened {
         match self {
             Self::Local(log) => Arc::clone(log) as Arc<dyn Log>,
             Self::Kafka(log) => Arc::clone(log) as Arc<dyn Log>,
+        }
+    }
+
+    /// The embedded log, where it is that.
+    pub(super) fn local(&self) -> Option<Arc<LocalLog>> {
+        match self {
+            Self::Local(log) => Some(Arc::clone(log)),
+            Self::Kafka(_) => None,
         }
     }
 
@@ -105,7 +118,8 @@ async fn blocking(open: impl FnOnce() -> Result<Opened, ServeError> + Send + 'st
     opened.unwrap_or_else(|error| Err(ServeError::Close(error.to_string())))
 }
 
-fn local(settings: &Settings, accept_data_loss: bool) -> Options {
+/// The embedded log as the settings have it.
+pub(crate) fn local_options(settings: &Settings, accept_data_loss: bool) -> Options {
     Options {
         deduplication_days: settings.limits.deduplication_days,
         accept_data_loss,
@@ -122,13 +136,10 @@ fn local(settings: &Settings, accept_data_loss: bool) -> Options {
     }
 }
 
-fn kafka(brokers: &str, data_dir: &Path, settings: &Settings) -> Result<riverrun_log_kafka::Options, ServeError> {
+/// A cluster as the settings have it; the copy of the state lies in their data directory.
+pub(crate) fn kafka_options(brokers: &str, instance: String, settings: &Settings) -> riverrun_log_kafka::Options {
     let kafka = &settings.kafka;
-    let instance = match &kafka.instance {
-        Some(instance) => instance.clone(),
-        None => instance(data_dir)?,
-    };
-    let mut options = riverrun_log_kafka::Options::new(brokers, instance, data_dir.join(STATE));
+    let mut options = riverrun_log_kafka::Options::new(brokers, instance, settings.data_dir.join(STATE));
     options.cache_bytes = settings.cache_bytes;
     options.prefix.clone_from(&kafka.prefix);
     options.replication = kafka.replication.map(i16::from);
@@ -138,7 +149,7 @@ fn kafka(brokers: &str, data_dir: &Path, settings: &Settings) -> Result<riverrun
     if kafka.tls.is_some() || kafka.sasl.is_some() {
         options.security = Some(Security { tls: kafka.tls.as_ref().map(tls), sasl: kafka.sasl.as_ref().map(sasl) });
     }
-    Ok(options)
+    options
 }
 
 fn tls(declared: &riverrun_app::Tls) -> Tls {

@@ -41,6 +41,7 @@ fn example(route: &Route, topic: &str) -> (String, &'static str, String) {
         ("POST", "/pipelines/{pipeline}/replays") => (JSON, format!(r#"{{"to":"{topic}-again"}}"#)),
         ("POST", "/consumers/{consumer}/commit") => (JSON, format!(r#"{{"cursor":"{topic}/0@0~1.1"}}"#)),
         ("POST", "/consumers/{consumer}/reset") => (JSON, r#"{"to":"beginning"}"#.to_owned()),
+        ("POST", "/migration") => ("", String::new()),
         ("POST", "/graphql") => (JSON, r#"{"query":"{__typename}"}"#.to_owned()),
         (method, path) => panic!("{method} {path} needs an example of a request in this test"),
     };

@@ -12,6 +12,7 @@ mod log;
 #[cfg(test)]
 mod matrix;
 mod metrics;
+mod migration;
 mod problem;
 mod replays;
 mod routes;
@@ -41,7 +42,7 @@ use self::views::others::Others;
 use self::waiting::Waiting;
 use crate::view::{self, View, ViewError};
 
-pub(crate) use self::log::Dealing;
+pub(crate) use self::log::{Dealing, kafka_options, local_options};
 pub use announcement::{ANNOUNCEMENT_FILE, Announcement};
 
 /// What to serve. The default is everything the app file declares.
@@ -150,6 +151,9 @@ struct Parts {
     metrics: metrics::Registered,
     /// Instances that have other tasks.
     others: Others,
+    settings: Settings,
+    /// What has been copied elsewhere; one copy at a time.
+    copied: Arc<tokio::sync::Mutex<migration::Copied>>,
     /// Becomes true when the server is about to stop: answers that would go on are ended then.
     closing: watch::Receiver<bool>,
 }
@@ -167,14 +171,15 @@ impl Server {
         if !missing.is_empty() && options.pipelines.as_ref().is_none_or(|wanted| !wanted.is_empty()) {
             return Err(ServeError::Transformers(missing));
         }
-        let (topology, settings) = (Arc::new(app.topology), app.settings);
+        let (topology, mut settings) = (Arc::new(app.topology), app.settings);
         let listen = options.listen.unwrap_or(settings.listen);
         if !listen.ip().is_loopback() && settings.tokens.is_empty() && !options.insecure {
             return Err(ServeError::Exposed { listen });
         }
         // The address is taken before anything is opened: a port in use must not touch the data.
         let listener = TcpListener::bind(listen).await.map_err(|source| ServeError::Listen { listen, source })?;
-        let data_dir = options.data_dir.clone().unwrap_or_else(|| settings.data_dir.clone());
+        settings.data_dir = options.data_dir.clone().unwrap_or_else(|| settings.data_dir.clone());
+        let data_dir = settings.data_dir.clone();
         let listening = listener.local_addr().map_err(|source| ServeError::Listen { listen, source })?;
         let address = address::address(&settings, listening).await;
         let waiting = Waiting::serve(&listener);
@@ -195,18 +200,14 @@ impl Server {
         let consumers = Consumers::new(Arc::clone(&log), topology.app.clone());
         let runtime = Runtime::start(Arc::clone(&topology), Arc::clone(&log), running).await?;
         let closing = watch::Sender::new(false);
-        let parts = Arc::new(Parts {
-            topology,
-            log,
-            opened,
-            runtime,
-            consumers,
-            metrics,
-            others: Others::new(),
-            closing: closing.subscribe(),
-        });
-        let mut server = Self { url: String::new(), parts, closing, serving: None, announcement: None };
-        server.listen(listener, listen, &settings, options.doors)?;
+        let (copied, hears) = (Arc::default(), closing.subscribe());
+        let others = Others::new();
+        let parts =
+            Parts { topology, log, opened, runtime, consumers, metrics, others, settings, copied, closing: hears };
+        let parts = Arc::new(parts);
+        let mut server =
+            Self { url: String::new(), parts: Arc::clone(&parts), closing, serving: None, announcement: None };
+        server.listen(listener, listen, &parts.settings, options.doors)?;
         if !options.embedded {
             server.announcement = Some(Announcement::write(&data_dir, &server.url)?);
         }

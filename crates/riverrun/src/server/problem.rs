@@ -12,6 +12,8 @@ use riverrun_log::ReadError;
 use riverrun_runtime::ReplayError;
 use riverrun_runtime::views::ViewError;
 
+use crate::migrate::MigrateError;
+
 /// Why a request to one of the server's own routes failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RouteError {
@@ -76,6 +78,9 @@ pub(super) enum RouteError {
     /// Another instance, which has a part of the answer, refuses the question; this is what it says.
     #[error("another instance refuses the question with {0}")]
     Refused(StatusCode, Bytes),
+    /// The app is not moved.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
     /// The replay cannot start.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -120,6 +125,10 @@ impl IntoResponse for RouteError {
             Self::View(ViewError::State(_) | ViewError::Row(_)) => {
                 ("RR0158", StatusCode::INTERNAL_SERVER_ERROR, "The view cannot be read")
             }
+            Self::Migrate(error @ MigrateError::NotAsked(_)) => {
+                (error.code(), StatusCode::CONFLICT, "There is nothing to move")
+            }
+            Self::Migrate(error) => (error.code(), StatusCode::SERVICE_UNAVAILABLE, "The app is not moved"),
             Self::ReplayMediaType => ("RR0178", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The request is not sent as JSON"),
             Self::Replay(ReplayError::Start(_)) => {
                 ("RR0175", StatusCode::INTERNAL_SERVER_ERROR, "The replay did not start")

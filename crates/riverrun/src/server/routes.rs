@@ -13,7 +13,7 @@ use riverrun_runtime::PipelineState;
 
 use super::problem::RouteError;
 use super::status::Status;
-use super::{Parts, dead_letters, replays, views};
+use super::{Parts, dead_letters, migration, replays, views};
 
 /// Everything that is served. Without `open`, events neither come in nor go out; health, metrics and status are still there.
 pub(super) fn routes(parts: Arc<Parts>, doors: Doors, open: bool) -> Guarded {
@@ -27,6 +27,8 @@ pub(super) fn routes(parts: Arc<Parts>, doors: Doors, open: bool) -> Guarded {
         .get("/status", operate, status)
         .get("/dead-letters", operate, dead_letters::list)
         .get("/dead-letters/{*position}", operate, dead_letters::show)
+        .get("/migration", operate, migration::plan)
+        .post("/migration", operate, migration::copy)
         .get("/views", Needs::Caller(Verb::Read), views::list)
         .get("/views/{view}", Needs::Topic(Verb::Read), views::rows)
         .get("/views/{view}/{key}", Needs::Topic(Verb::Read), views::of_key)

@@ -2,7 +2,8 @@
 //! on into the topic, each (source, id) once. What has the identity of another event becomes a dead letter.
 //!
 //! Identities are rows of the task's state, ordered by the day the event was accepted, so that those of a day that counts no more
-//! are deleted in one go. They are kept for the same number of days as in the embedded log.
+//! are deleted in one go. They are kept for the same number of days as in the embedded log, and those of an app that comes from there
+//! are rows as if they had been let in here ([`moved_row`]).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use riverrun_event::{Offset, OperatorName, Partition, Position, Record, TopicName, TopicPartition};
 use riverrun_log::identity::day_of;
-use riverrun_log::{Assigned, Content, Direction, Identity, Log, NewRecord, TaskCommit};
+use riverrun_log::{Assigned, Content, Direction, Identity, Log, NewRecord, StateChange, TaskCommit};
 use riverrun_topology::{EventError, KeyedState, StepError};
 
 use super::stepping::{Found, read_from};
@@ -90,7 +91,12 @@ impl Work for Admitting {
                 Met::Again => task.counts.dropped += 1,
                 Met::Other(existing) => {
                     task.counts.dead_letters += 1;
-                    commit.records.push(self.refused(&record, &task.input.at(existing)));
+                    let topic = TopicPartition::new(self.topic.clone(), record.position.partition);
+                    let existing = match existing {
+                        Place::Entrance(offset) => task.input.at(offset),
+                        Place::Topic(offset) => topic.at(offset),
+                    };
+                    commit.records.push(self.refused(&record, &existing));
                 }
             }
         }
@@ -136,8 +142,17 @@ enum Met {
     New,
     /// The same event was here.
     Again,
-    /// Another event of this identity was here, at this offset.
-    Other(Offset),
+    /// Another event of this identity was here, and is there.
+    Other(Place),
+}
+
+/// Where an event is that was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// At this offset of the entrance.
+    Entrance(Offset),
+    /// At this offset of the topic itself: it was let in where topics have no entrances.
+    Topic(Offset),
 }
 
 /// The identities of the events of one partition.
@@ -180,10 +195,10 @@ impl Identities {
         // Newest first: repetitions are mostly of today.
         for day in (oldest..=today).rev() {
             let Some(row) = self.rows.get(&self.operator, &key(day, identity))? else { continue };
-            let (known, offset) = decode(&row)?;
-            return Ok(if known == content { Met::Again } else { Met::Other(offset) });
+            let (known, place) = decode(&row)?;
+            return Ok(if known == content { Met::Again } else { Met::Other(place) });
         }
-        let row = encode(content, record.position.offset);
+        let row = encode(content, Place::Entrance(record.position.offset));
         self.rows.put(&self.operator, &key(today, identity), Some(row));
         self.rows.keep();
         (self.first_day, self.last_day) = (self.first_day.min(today), today);
@@ -218,17 +233,43 @@ fn key(day: u32, identity: Identity) -> [u8; KEY_BYTES] {
     key
 }
 
-/// What the event must not differ in, then where it is in the entrance.
-fn encode(content: Content, offset: Offset) -> Bytes {
-    [content.0.as_slice(), &offset.0.to_be_bytes()].concat().into()
+/// The row by which an event is recognised that was let into its topic where topics have no entrances.
+#[must_use]
+pub fn moved_row(record: &Record) -> StateChange {
+    let (event, mut buffer) = (&record.event, Vec::new());
+    let identity = Identity::of(&[], &event.source, &event.id, &mut buffer);
+    let content = Content::of(event, &mut buffer);
+    StateChange {
+        operator: OperatorName::of_door(),
+        key: Bytes::copy_from_slice(&key(day_of(record.accepted), identity)),
+        value: Some(encode(content, Place::Topic(record.position.offset))),
+    }
 }
 
-fn decode(row: &[u8]) -> Result<(Content, Offset), StepError> {
-    let parts = row.split_first_chunk().and_then(|(content, offset)| Some((*content, offset.try_into().ok()?)));
-    let (content, offset) = parts.ok_or_else(|| {
-        StepError::Fatal(format!("the identity of an event has {} bytes and should have 24", row.len()))
-    })?;
-    Ok((Content(content), Offset(u64::from_be_bytes(offset))))
+/// What the event must not differ in, then its offset. One more byte says that it is that of the topic itself.
+fn encode(content: Content, place: Place) -> Bytes {
+    let (offset, mark): (_, &[u8]) = match place {
+        Place::Entrance(offset) => (offset, &[]),
+        Place::Topic(offset) => (offset, &[IN_TOPIC]),
+    };
+    [content.0.as_slice(), &offset.0.to_be_bytes(), mark].concat().into()
+}
+
+const IN_TOPIC: u8 = 1;
+
+fn decode(row: &[u8]) -> Result<(Content, Place), StepError> {
+    let parts = row.split_first_chunk().and_then(|(content, place)| {
+        let (offset, mark) = place.split_first_chunk()?;
+        let offset = Offset(u64::from_be_bytes(*offset));
+        match mark {
+            [] => Some((*content, Place::Entrance(offset))),
+            [IN_TOPIC] => Some((*content, Place::Topic(offset))),
+            _ => None,
+        }
+    });
+    let unreadable =
+        || StepError::Fatal(format!("the identity of an event cannot be read; it has {} bytes", row.len()));
+    parts.map(|(content, place)| (Content(content), place)).ok_or_else(unreadable)
 }
 
 #[cfg(test)]
@@ -266,7 +307,7 @@ mod tests {
         let mut door = open(&rows);
         assert_eq!(door.meet(&at_day(100, 0, "a", "1")).unwrap(), Met::New);
         assert_eq!(door.meet(&at_day(100, 1, "a", "1")).unwrap(), Met::Again);
-        assert_eq!(door.meet(&at_day(100, 2, "a", "2")).unwrap(), Met::Other(Offset(0)));
+        assert_eq!(door.meet(&at_day(100, 2, "a", "2")).unwrap(), Met::Other(Place::Entrance(Offset(0))));
         commit(&rows, &mut door);
         let mut door = open(&rows);
         assert_eq!(door.meet(&at_day(107, 3, "a", "1")).unwrap(), Met::Again);
@@ -274,6 +315,17 @@ mod tests {
         // A clock that goes back does not open the door again.
         assert_eq!(door.meet(&at_day(90, 5, "a", "1")).unwrap(), Met::Again);
         assert_eq!(door.meet(&at_day(108, 6, "a", "1")).unwrap(), Met::New);
+    }
+
+    #[test]
+    fn an_event_that_was_let_in_elsewhere_is_recognised() {
+        let rows = Arc::new(Committed::default());
+        rows.commit(vec![moved_row(&at_day(100, 7, "a", "1"))]);
+        let mut door = open(&rows);
+        assert_eq!(door.meet(&at_day(104, 0, "a", "1")).unwrap(), Met::Again);
+        assert_eq!(door.meet(&at_day(104, 1, "a", "2")).unwrap(), Met::Other(Place::Topic(Offset(7))));
+        assert_eq!(door.meet(&at_day(108, 2, "a", "1")).unwrap(), Met::New);
+        assert!(decode(&[0; 23]).is_err() && decode(&[0; 26]).is_err() && decode(&[2; 25]).is_err());
     }
 
     #[test]

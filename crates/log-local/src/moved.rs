@@ -17,8 +17,8 @@ pub(crate) fn moved_file(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// When the mark cannot be read.
 pub(crate) fn moved_to(data_dir: &Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(moved_file(data_dir)) {
-        Ok(to) => Ok(Some(to.trim().to_owned())),
+    match fs::read(moved_file(data_dir)) {
+        Ok(to) => Ok(Some(String::from_utf8_lossy(&to).trim().to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

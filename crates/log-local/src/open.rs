@@ -140,9 +140,11 @@ pub(crate) fn check_format(path: &Path) -> Result<(), OpenError> {
     let io = |error| OpenError::Io { path: path.to_owned(), error };
     let file = path.join("format");
     let ours = format!("riverrun local log, format {FORMAT_VERSION}\n");
-    match fs::read_to_string(&file) {
-        Ok(text) if text == ours => Ok(()),
-        Ok(text) => {
+    match fs::read(&file) {
+        Ok(bytes) if bytes == ours.as_bytes() => Ok(()),
+        Ok(bytes) => {
+            // Damage need not leave it a text.
+            let text = String::from_utf8_lossy(&bytes);
             let found = text.trim().strip_prefix("riverrun local log, format ").unwrap_or_default().to_owned();
             match found.parse::<u32>() {
                 Ok(version) if version > FORMAT_VERSION => Err(OpenError::Newer { path: path.to_owned(), found }),

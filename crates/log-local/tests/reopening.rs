@@ -118,6 +118,15 @@ fn a_newer_directory_is_refused() {
 }
 
 #[test]
+fn a_directory_whose_format_is_no_text_any_more_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    std::fs::write(folder.path().join("format"), b"r\xe9verrun local log, format 1\n").unwrap();
+    let Err(error) = LocalLog::open(folder.path(), Options::default()) else { panic!("it opened") };
+    assert!(matches!(&error, OpenError::Damaged { detail, .. } if detail.contains("`format`")), "{error}");
+}
+
+#[test]
 fn unknown_places_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path());

@@ -15,7 +15,7 @@ use riverrun_log::{Assigned, Content, Direction, Identity, Log, NewRecord, State
 use riverrun_topology::{EventError, KeyedState, StepError};
 
 use super::stepping::{Found, read_from};
-use super::{Gathered, Interruption, Ownership, Work};
+use super::{Gathered, InputDecided, Interruption, Ownership, Work};
 use crate::dead_letter::dead_letter;
 use crate::metrics::{Counts, Metrics};
 use crate::overlay::Overlay;
@@ -48,17 +48,9 @@ pub(crate) struct DoorTask {
     released: Instant,
 }
 
-/// What it has decided beside its change.
-pub(crate) struct DoorDecided {
-    /// Which commit of its overlay it is.
-    commit: u64,
-    counts: Counts,
-    next: Offset,
-}
-
 impl Work for Admitting {
     type Task = DoorTask;
-    type Decided = DoorDecided;
+    type Decided = InputDecided;
 
     fn label(&self) -> &str {
         &self.label
@@ -72,7 +64,7 @@ impl Work for Admitting {
         Ok(DoorTask { ownership, input, next, identities, counts: Counts::default(), released: Instant::now() })
     }
 
-    async fn gather(&self, task: &mut DoorTask) -> Result<Gathered<DoorDecided>, Interruption> {
+    async fn gather(&self, task: &mut DoorTask) -> Result<Gathered<InputDecided>, Interruption> {
         let bytes_max = self.log.commit_interval().bytes;
         let Found { records, next, is_full } = read_from(self.log.as_ref(), &task.input, task.next, bytes_max)?;
         if next == task.next {
@@ -104,11 +96,12 @@ impl Work for Admitting {
         commit.positions.push((task.input.clone(), task.next));
         let changes = task.identities.rows.take_changes();
         commit.state = changes.rows;
-        let decided = DoorDecided { commit: changes.commit, counts: std::mem::take(&mut task.counts), next: task.next };
+        let decided =
+            InputDecided { commit: changes.commit, counts: std::mem::take(&mut task.counts), next: task.next };
         Ok(Gathered { commit: Some((commit, decided)), is_full, ..Gathered::default() })
     }
 
-    fn committed(&self, task: &mut DoorTask, DoorDecided { commit, counts, next }: DoorDecided) {
+    fn committed(&self, task: &mut DoorTask, InputDecided { commit, counts, next }: InputDecided) {
         task.identities.rows.settle(commit);
         self.metrics.count(&self.label, counts);
         if task.released.elapsed() >= RELEASE_EVERY {

@@ -16,13 +16,13 @@ mod timing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use riverrun_event::Time;
+use riverrun_event::{Offset, Time};
 use riverrun_log::{Assigned, Epoch, Health, Log, Membership, TaskCommit, TaskId};
 use tokio::sync::watch;
 
 use self::session::Session;
 use crate::clock::WallClock;
-use crate::metrics::Metrics;
+use crate::metrics::{Counts, Metrics};
 use crate::progress::Progress;
 
 /// What tasks of one kind do.
@@ -159,6 +159,14 @@ impl From<Interruption> for Ended {
             Interruption::Stop(reason) => Self::Stop(reason),
         }
     }
+}
+
+/// What a task of one input has decided beside its change.
+pub(crate) struct InputDecided {
+    /// Which commit of its overlay it is.
+    pub(crate) commit: u64,
+    pub(crate) counts: Counts,
+    pub(crate) next: Offset,
 }
 
 /// What a task carries into its commits.

@@ -7,7 +7,7 @@ use riverrun_log::{Assigned, Followed, Log, StateRead};
 use riverrun_topology::StepError;
 
 use super::stepping::{Found, read_from};
-use super::{Gathered, Interruption, Ownership, Work};
+use super::{Gathered, InputDecided, Interruption, Ownership, Work};
 use crate::dead_letter::dead_letter;
 use crate::metrics::{Counts, Metrics};
 use crate::models::{Feed, ModelStore};
@@ -36,17 +36,9 @@ pub(crate) struct ModelTask {
     counts: Counts,
 }
 
-/// What it has decided beside its change.
-pub(crate) struct ModelDecided {
-    /// Which commit of its overlay it is.
-    commit: u64,
-    counts: Counts,
-    next: Offset,
-}
-
 impl Work for Modelling {
     type Task = ModelTask;
-    type Decided = ModelDecided;
+    type Decided = InputDecided;
 
     fn label(&self) -> &str {
         &self.label
@@ -68,7 +60,7 @@ impl Work for Modelling {
         }
     }
 
-    async fn gather(&self, task: &mut ModelTask) -> Result<Gathered<ModelDecided>, Interruption> {
+    async fn gather(&self, task: &mut ModelTask) -> Result<Gathered<InputDecided>, Interruption> {
         let bytes_max = self.log.commit_interval().bytes;
         let Found { records, next, is_full } = read_from(self.log.as_ref(), &task.input, task.next, bytes_max)?;
         if next == task.next {
@@ -101,11 +93,11 @@ impl Work for Modelling {
         let changes = task.state.take_changes();
         commit.state = changes.rows;
         let decided =
-            ModelDecided { commit: changes.commit, counts: std::mem::take(&mut task.counts), next: task.next };
+            InputDecided { commit: changes.commit, counts: std::mem::take(&mut task.counts), next: task.next };
         Ok(Gathered { commit: Some((commit, decided)), is_full, ..Gathered::default() })
     }
 
-    fn committed(&self, task: &mut ModelTask, ModelDecided { commit, counts, next }: ModelDecided) {
+    fn committed(&self, task: &mut ModelTask, InputDecided { commit, counts, next }: InputDecided) {
         task.state.settle(commit);
         self.metrics.count(&self.label, counts);
         self.store.advance(&self.feed.model().name, task.input.partition, next);

@@ -30,6 +30,8 @@ pub(crate) const MAVEN: [Needed; 1] = [Needed { program: &["mvn", "--version"], 
 /// What compiles Java.
 pub(crate) const JAVA_COMPILER: [Needed; 1] =
     [Needed { program: &["javac", "-version"], packages: &["default-jdk-headless"] }];
+/// What makes certificates.
+pub(crate) const CERTIFICATES: [Needed; 1] = [Needed { program: &["openssl", "version"], packages: &["openssl"] }];
 /// What makes system calls fail, and clocks jump.
 pub(crate) const FAULTS: [Needed; 2] = [
     Needed { program: &["strace", "-V"], packages: &["strace"] },

@@ -76,12 +76,13 @@ fn kafka_by_hand(arguments: &[String]) -> Result<(), Failure> {
 }
 
 /// The tester for several instances on Kafka. It starts brokers by this program, and looks at them with a client in Python, which
-/// is installed first.
+/// is installed first, as is what makes clocks wrong.
 ///
 /// # Errors
 /// Something cannot be installed.
 pub(crate) fn kafka() -> Result<Command, Failure> {
     packages::debian(&packages::PYTHON)?;
+    packages::debian(&packages::FAULTS)?;
     let sources = tree::root().join("testing/torture");
     let python = packages::python("torture/python", &sources.join("kafka/requirements.txt"))?;
     let mut command = command("kafka");

@@ -14,8 +14,9 @@ use riverrun_event::Time;
 use riverrun_log::{GroupName, TaskId};
 
 use crate::cluster::Cluster;
+use crate::stall::Stall;
 use crate::state::{Applied, Change, TaskState};
-use crate::topics::{RECORD_BYTES, RECORD_BYTES_MAX};
+use crate::topics::{LOG_APPEND_TIME, RECORD_BYTES, RECORD_BYTES_MAX, TIMESTAMPS};
 
 const POLL: Duration = Duration::from_millis(200);
 /// How long deletions stay in a changelog. A copy that was not kept up to date for longer may lack some, and is made anew.
@@ -51,6 +52,8 @@ impl Cluster {
         let topic = topic.map_err(|error| error.to_string())?.with_config("cleanup.policy", "compact");
         let topic = topic.with_config("delete.retention.ms", DELETIONS.as_millis().to_string());
         let topic = topic.with_config(RECORD_BYTES, RECORD_BYTES_MAX.to_string());
+        // Brokers refuse what an instance writes whose clock is ahead, unless they set the time themselves.
+        let topic = topic.with_config(TIMESTAMPS, LOG_APPEND_TIME);
         let created = self.admin.create_topics([topic], CreateTopicsOptions::default()).await;
         for (name, created) in created.map_err(|error| error.to_string())? {
             match created {
@@ -118,6 +121,7 @@ impl Cluster {
         consumer.assign(&topic, vec![partition]).await.map_err(failed)?;
         consumer.seek(&topic, partition, start).await.map_err(failed)?;
         let (mut told, mut records) = (Instant::now(), 0_u64);
+        let mut stall = Stall::begin();
         loop {
             // Asked before, since what is given out now was fetched before.
             let complete = consumer.fetch_position(&topic, partition).await.is_some_and(|next| next >= end);
@@ -127,8 +131,10 @@ impl Cluster {
                 if complete {
                     break;
                 }
+                stall.check(self, &topic, partition, state.applied().next).await?;
                 continue;
             };
+            stall = Stall::begin();
             let next = last.offset + 1;
             records += u64::try_from(changes.len()).unwrap_or_default();
             state.apply(&changes, next)?;

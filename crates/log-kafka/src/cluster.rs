@@ -14,6 +14,8 @@ use riverrun_event::TopicName;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::options::{CONNECT_TIMEOUT, Options, REQUEST_TIMEOUT};
+use crate::refusals::Refusals;
+use crate::transaction::Failure;
 
 /// What is shorter goes by unnoticed.
 const SILENCE_MIN: Duration = Duration::from_secs(3);
@@ -30,6 +32,7 @@ pub(crate) struct Cluster {
     pub(crate) known: Mutex<HashMap<TopicName, u32>>,
     /// Since when nobody answers, and what happened first.
     silence: Mutex<Option<(Instant, String)>>,
+    pub(crate) refusals: Refusals,
     /// Last, since what runs on it uses the connection.
     runtime: Background,
 }
@@ -74,6 +77,7 @@ impl Cluster {
             options,
             known: Mutex::default(),
             silence: Mutex::default(),
+            refusals: Refusals::default(),
             runtime,
         }))
     }
@@ -97,6 +101,13 @@ impl Cluster {
     pub(crate) fn silence(&self) -> Option<String> {
         let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
         silence.as_ref().filter(|(since, _)| since.elapsed() > SILENCE_MIN).map(|(_, reason)| reason.clone())
+    }
+
+    /// Notes a failure that says that the cluster does not let `who` do something.
+    pub(crate) fn note_refused(&self, who: &str, failure: &Failure) {
+        if let Failure::NotAllowed(reason) = failure {
+            self.refusals.note(who, reason);
+        }
     }
 
     /// The name of a topic on the cluster.

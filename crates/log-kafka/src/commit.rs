@@ -11,6 +11,7 @@ use riverrun_log::{Commit, CommitError, Committed, Epoch, GroupName, NewRecord, 
 use crate::cluster::Cluster;
 use crate::group::Generation;
 use crate::member::Shared;
+use crate::refusals::ASK_AGAIN;
 use crate::state::{Change, RowKey, TaskState, changed, ordered, positioned};
 use crate::transaction::{Failure, Place, Positions, Transactions, Writes, Written};
 
@@ -71,7 +72,16 @@ impl Committing {
         let (writes, rows) = self.writes(cluster, commit, tasks).map_err(refused)?;
         let topics = writes.topics();
         let Some(mut transactions) = self.transactions.take() else { return Err(CommitError::Fenced { task: first }) };
-        let written = transactions.commit(writes, positions).await.map_err(refused)?;
+        let written = match transactions.commit(writes, positions).await {
+            Ok(written) => written,
+            Err(failure) => {
+                if let Failure::NotAllowed(reason) = &failure {
+                    cluster.refusals.note(&format!("group {}", self.group), reason);
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+                return Err(refused(failure));
+            }
+        };
         for rows in rows {
             // Committed it is; what is here is behind now, and whoever opens the task again restores it.
             rows.take_over(&written).map_err(CommitError::Uncertain)?;

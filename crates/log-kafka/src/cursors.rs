@@ -11,6 +11,7 @@ use riverrun_log::ReadError;
 
 use crate::binding::decode;
 use crate::cluster::Cluster;
+use crate::stall::Stall;
 use crate::topics::failed_read;
 
 /// Cursors kept of a partition; each has a place of its own, and one that nobody reads on from is of no use.
@@ -70,7 +71,7 @@ impl Cursors {
         cursor.give(&mut given, bytes_max);
         if given.bytes < bytes_max && !given.records.is_empty() {
             // More may have been fetched meanwhile; a reader takes less than it asked for as a sign that little is left.
-            cursor.poll(&partition, Duration::ZERO).await?;
+            cursor.poll(cluster, &partition, Duration::ZERO).await?;
             cursor.give(&mut given, bytes_max);
         }
         self.put(partition, cursor);
@@ -133,27 +134,44 @@ impl Cursor {
     /// Fetches until there is a record, or none is left that is committed: the end may be a mark of a transaction.
     async fn fetch(&mut self, cluster: &Cluster, partition: &TopicPartition) -> Result<(), ReadError> {
         // What was fetched before needs no look at the end.
-        self.poll(partition, Duration::ZERO).await?;
+        self.poll(cluster, partition, Duration::ZERO).await?;
         if !self.ahead.is_empty() {
             return Ok(());
         }
         let one = std::slice::from_ref(partition);
         let end = *cluster.offsets(one, OffsetSpec::Latest).await?.first().unwrap_or(&Offset(0));
         let topic = cluster.topic(&partition.topic);
+        let mut stall = Stall::begin();
         while self.ahead.is_empty() && self.next < end {
             // Looked at before polling, since it is ahead of what was given out: of that, nothing is left only if a poll is empty.
             let fetched = self.consumer.fetch_position(&topic, place_of(partition)).await;
             let complete = fetched.is_some_and(|fetched| fetched >= offset_of(end));
-            self.poll(partition, if complete { Duration::ZERO } else { POLL }).await?;
+            self.poll(cluster, partition, if complete { Duration::ZERO } else { POLL }).await?;
             if complete {
                 return Ok(());
+            }
+            if self.ahead.is_empty() {
+                let stalled = stall.check(cluster, &topic, place_of(partition), offset_of(self.next)).await;
+                stalled.map_err(ReadError::Failed)?;
             }
         }
         Ok(())
     }
 
-    async fn poll(&mut self, partition: &TopicPartition, patience: Duration) -> Result<(), ReadError> {
-        for record in self.consumer.poll(patience).await.map_err(failed_read)? {
+    async fn poll(
+        &mut self,
+        cluster: &Cluster,
+        partition: &TopicPartition,
+        patience: Duration,
+    ) -> Result<(), ReadError> {
+        let polled = self.consumer.poll(patience).await.map_err(|error| {
+            if error.protocol_error_kind().is_some() {
+                // What is written so stays so; whoever can mend it has to hear of it.
+                cluster.refusals.note("readers", &error.to_string());
+            }
+            failed_read(error)
+        });
+        for record in polled? {
             let accepted = Time::from_unix_ms(record.timestamp);
             let position = partition.at(Offset(u64::try_from(record.offset).unwrap_or_default()));
             self.ahead.push_back(decode(position, accepted, record.headers, record.key, record.value));

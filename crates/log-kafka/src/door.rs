@@ -118,13 +118,17 @@ impl Writer {
     async fn store(&mut self, cluster: &Cluster, together: &[Waiting]) -> Answer<Vec<Logged>> {
         let (writes, places) = writes(cluster, together).map_err(not_stored)?;
         let topics = writes.topics();
+        let refused = |failure: Failure| {
+            cluster.note_refused("the doors", &failure);
+            not_stored(failure)
+        };
         let mut transactions = match self.transactions.take() {
             Some(transactions) => transactions,
-            None => Transactions::open(cluster, format!("{}door", cluster.transactions())).await.map_err(not_stored)?,
+            None => Transactions::open(cluster, format!("{}door", cluster.transactions())).await.map_err(refused)?,
         };
         let written = transactions.commit(writes, None).await;
         self.transactions = Some(transactions);
-        let written = written.map_err(not_stored)?;
+        let written = written.map_err(refused)?;
         let logged = logged(&written, &topics, places);
         cluster.settle(&written.newest(topics)).await;
         Ok(logged)

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use crate::assign::{Leader, Owners, Seat, Share, copies};
 use crate::cluster::Cluster;
 use crate::owners::Lease;
+use crate::refusals::ASK_AGAIN;
 use crate::security::Security;
 use crate::wire::{Coordinator, Wire, text};
 
@@ -34,8 +35,6 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The wait after a connection was lost.
 const RECONNECT: Duration = Duration::from_millis(200);
-/// The wait while the others use another assignor. That passes when they are gone: with one of theirs, or this member's own former self.
-const DISAGREEMENT: Duration = Duration::from_secs(2);
 /// A day: nobody minds a round more than is wanted that seldom, and no clock overflows.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -144,6 +143,8 @@ pub(crate) enum Word {
     },
     /// Others may have its tasks by now.
     Lost(String),
+    /// The same, and it will not change by itself.
+    Refused(String),
 }
 
 /// The tasks that a member still has, said after some were given up.
@@ -215,7 +216,7 @@ async fn overcome(
     words: &mpsc::Sender<Word>,
 ) -> Option<Duration> {
     let group = &joining.group;
-    let (lost, wait) = match trouble {
+    let (word, wait) = match trouble {
         Trouble::Rebalance => return Some(Duration::ZERO),
         Trouble::Connection(reason) => {
             tracing::warn!(group, reason, "the coordinator of the group is not reached; trying again");
@@ -223,28 +224,31 @@ async fn overcome(
         }
         Trouble::Forgotten => {
             standing.member_id.clear();
-            ("the group has gone on without this member".to_owned(), Some(RECONNECT))
+            (Word::Lost("the group has gone on without this member".to_owned()), Some(RECONNECT))
         }
         Trouble::Disagreement => (
-            format!(
+            Word::Refused(format!(
                 "the other members of the group do not use the assignor {}; the assignor of a group changes only when all \
-                 instances have been stopped. Trying again",
+                 instances have been stopped",
                 joining.assignor.name()
-            ),
-            Some(DISAGREEMENT),
+            )),
+            Some(ASK_AGAIN),
         ),
         Trouble::Fenced if !standing.is_settled => {
             tracing::warn!(group, member = joining.member, "a member of this name is there; taking its place");
             standing.member_id.clear();
             return Some(RECONNECT);
         }
-        Trouble::Fenced => ("another member has this one's name".to_owned(), None),
-        Trouble::Refused(code) => (format!("the group refuses this member: {}", meaning(code)), None),
+        Trouble::Fenced => {
+            let name = &joining.seat.instance;
+            (Word::Refused(format!("another instance has the name {name} as well; each needs its own")), None)
+        }
+        Trouble::Refused(code) => (Word::Refused(meaning(code, group)), Some(ASK_AGAIN)),
     };
     (standing.leader, standing.generation) = (None, None);
     joining.seat.owned.clear();
     joining.lease.lose();
-    words.send(Word::Lost(lost)).await.ok().and(wait)
+    words.send(word).await.ok().and(wait)
 }
 
 /// Joins and stays until something happens.
@@ -463,12 +467,14 @@ fn check(code: i16) -> Result<(), Trouble> {
 }
 
 /// What a refusal means to whoever can do something about it.
-fn meaning(code: i16) -> String {
+fn meaning(code: i16, group: &str) -> String {
     match code {
         INVALID_SESSION_TIMEOUT => "the cluster does not allow a session of this length".to_owned(),
-        NOT_AUTHORIZED => "the user may not read with this group".to_owned(),
+        NOT_AUTHORIZED => {
+            format!("this user lacks a right on the group {group} (GroupAuthorizationFailed); it needs Read")
+        }
         GROUP_FULL => "the group has as many members as the cluster allows".to_owned(),
-        code => format!("error {code}"),
+        code => format!("the group refuses this member with error {code}"),
     }
 }
 

@@ -149,7 +149,8 @@ impl Observe for KafkaLog {
     }
 
     fn health(&self) -> Health {
-        match self.shared.cluster.silence() {
+        let cluster = &self.shared.cluster;
+        match cluster.silence().or_else(|| cluster.refusals.any()) {
             None => Health::Serving,
             Some(reason) => Health::Unreachable { reason },
         }

@@ -17,8 +17,9 @@ use crate::commit::{Committing, Owned, Task};
 use crate::follow::{Wanted, Wish, Wishes};
 use crate::group::{self, Generation, Given, Joining, Word};
 use crate::owners::{Directory, Lease};
+use crate::refusals::ASK_AGAIN;
 use crate::state::{States, TaskState};
-use crate::transaction::Transactions;
+use crate::transaction::{Failure, Transactions};
 
 /// Words that may wait for whoever listens.
 const WORDS_MAX: usize = 64;
@@ -129,6 +130,7 @@ impl Guide {
         self.shared.cluster.spawn(group::run(joining, words, given));
         // A task is opened beside the others: restoring a large state holds up nobody.
         let mut opening: JoinSet<Opened> = JoinSet::new();
+        let mut refused = String::new();
         loop {
             tokio::select! {
                 word = heard.recv() => match word {
@@ -139,9 +141,15 @@ impl Guide {
                         self.follow(generation, tasks, &give, &mut opening).await;
                     }
                     Some(Word::Lost(reason)) => {
+                        tracing::warn!(group = %self.membership.group, reason, "the tasks of this member are over");
                         opening.shutdown().await;
-                        self.shared.owners.lost(&self.membership.group);
-                        self.lose(&reason, &lease).await;
+                        self.lose(&lease).await;
+                    }
+                    Some(Word::Refused(reason)) => {
+                        self.refuse(&reason);
+                        opening.shutdown().await;
+                        self.lose(&lease).await;
+                        refused = reason;
                     }
                     None => break,
                 },
@@ -159,6 +167,15 @@ impl Guide {
         self.owned().tasks.clear();
         self.copy(BTreeSet::new());
         self.committing.lock().await.end();
+        // The group is over for this member, and it is still asked for: that has to be seen.
+        while !refused.is_empty() && !self.sender.is_closed() {
+            self.refuse(&refused);
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    fn refuse(&self, reason: &str) {
+        self.shared.cluster.refusals.note(&format!("group {}", self.membership.group), reason);
     }
 
     fn owned(&self) -> MutexGuard<'_, Owned> {
@@ -174,6 +191,10 @@ impl Guide {
             match Transactions::open(cluster, name.clone()).await {
                 Ok(transactions) => return Some(transactions),
                 Err(_) if self.sender.is_closed() => return None,
+                Err(failure @ Failure::NotAllowed(_)) => {
+                    cluster.note_refused(&format!("group {group}"), &failure);
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
                 Err(error) => tracing::warn!(%group, %error, "no transactions yet; trying again"),
             }
             tokio::time::sleep(RETRY).await;
@@ -202,8 +223,8 @@ impl Guide {
         self.copied = tasks;
     }
 
-    async fn lose(&mut self, reason: &str, lease: &Lease) {
-        tracing::warn!(group = %self.membership.group, reason, "the tasks of this member are over");
+    async fn lose(&mut self, lease: &Lease) {
+        self.shared.owners.lost(&self.membership.group);
         self.wanted.clear();
         let lost: Vec<TaskId> = std::mem::take(&mut self.owned().tasks).into_keys().collect();
         lease.give_up();

@@ -90,11 +90,11 @@ impl Cluster {
             return Ok(());
         }
         let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
-        for (_, created) in self.admin.create_topics(topics, CreateTopicsOptions::default()).await? {
+        for (name, created) in self.admin.create_topics(topics, CreateTopicsOptions::default()).await? {
             match created {
                 // Another instance was first.
                 Err(KrafkaError::Broker { code: ErrorCode::TopicAlreadyExists, .. }) => {}
-                created => created?,
+                created => created.map_err(|error| about(&name, error))?,
             }
         }
         // The controller has made them; other brokers hear of it a moment later.
@@ -168,7 +168,7 @@ impl Cluster {
         };
         let changes: Vec<_> = changes.into_iter().map(change).collect();
         let changed = self.admin.incremental_alter_configs(changes, IncrementalAlterConfigsOptions::default()).await?;
-        changed.into_values().collect()
+        changed.into_iter().try_for_each(|(topic, changed)| changed.map_err(|error| about(&topic.name, error)))
     }
 
     /// How many partitions those of the topics have that exist.
@@ -199,7 +199,7 @@ impl Cluster {
                     counts.insert(name, u32::try_from(description.partitions.len()).unwrap_or(u32::MAX));
                 }
                 Err(KrafkaError::Broker { code: ErrorCode::UnknownTopicOrPartition, .. }) => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(about(&name, error)),
             }
         }
         Ok(counts)
@@ -252,7 +252,7 @@ impl Cluster {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         let options = DescribeConfigsOptions::default().config_names(names);
         let mut found = self.admin.describe_configs([resource.clone()], options).await?;
-        let entries = found.remove(&resource).unwrap_or_else(|| Ok(Vec::new()))?;
+        let entries = found.remove(&resource).unwrap_or_else(|| Ok(Vec::new())).map_err(|error| about(topic, error))?;
         Ok(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect())
     }
 
@@ -392,6 +392,12 @@ impl Cluster {
         let before = i64::try_from(position.offset.0).unwrap_or(i64::MAX);
         if let Err(error) = self.delete_records(place.topic, place.partition, before).await {
             tracing::debug!(%position, %error, "records that nobody needs any more could not be deleted");
+            if matches!(error, KrafkaError::Broker { code: ErrorCode::TopicAuthorizationFailed, .. }) {
+                let topic = self.topic(&position.topic);
+                let reason =
+                    format!("this user lacks a right on the topic {topic} (TopicAuthorizationFailed); it needs Delete");
+                self.refusals.note("what is done with", &reason);
+            }
         }
     }
 
@@ -437,6 +443,14 @@ pub(crate) fn settings(retention: &Retention) -> Vec<(&'static str, String)> {
         }
     }
     settings
+}
+
+/// The error with the topic that a broker refused it for, as the cluster calls it.
+fn about(topic: &str, error: KrafkaError) -> KrafkaError {
+    match error {
+        KrafkaError::Broker { code, message } => KrafkaError::broker(code, format!("the topic {topic}: {message}")),
+        error => error,
+    }
 }
 
 fn failed_ensure(error: KrafkaError) -> EnsureError {

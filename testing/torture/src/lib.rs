@@ -10,6 +10,7 @@ pub mod check;
 pub mod disk;
 pub mod event;
 pub mod failure;
+mod faked_clock;
 pub mod http;
 pub mod kafka;
 pub mod ledger;

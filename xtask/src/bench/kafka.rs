@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::figures::{Figures, median};
 use super::{BARE, Place, Plan, in_process, report};
-use crate::services::kafka::{Broker, BrokerCount, Purpose};
+use crate::services::kafka::{Broker, Purpose, Setup};
 use crate::{Failure, process, tree};
 use sides::{Side, Sides};
 
@@ -57,7 +57,7 @@ struct Medians {
 pub(super) fn run(plan: &Plan) -> Result<(), Failure> {
     let place = Place::create()?;
     let sides = Sides::build(&place)?;
-    let broker = Broker::start(BrokerCount::ONE, Purpose::Rates)?;
+    let broker = Broker::start(Setup::one(Purpose::Rates))?;
     load(plan, broker.address())?;
     let mut parts = Vec::new();
     for part in [Part::Snapshot, Part::Count] {

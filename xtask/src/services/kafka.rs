@@ -28,11 +28,11 @@ use cluster::{Cluster, Launch};
 
 use jars::Jars;
 use settings::Ports;
-pub(crate) use settings::Proxied;
+pub(crate) use settings::{Proxied, TransactionVersion};
 
 /// Where tests look for brokers: `HOST:PORT[,HOST:PORT...]`.
 pub(crate) const VARIABLE: &str = "RIVERRUN_TEST_KAFKA";
-/// Where they look for the same brokers behind TLS: `USER:SECRET@HOST:PORT[,HOST:PORT...]?ca=FILE`.
+/// Where they look for the same brokers behind TLS, and for who may connect to them; [`secure`] says how.
 pub(crate) const SECURE_VARIABLE: &str = "RIVERRUN_TEST_KAFKA_SECURE";
 
 /// A start takes 5 s for one broker and 13 s for three on 2 cores, and twice that beside a build.
@@ -75,41 +75,45 @@ impl fmt::Display for BrokerCount {
     }
 }
 
+/// What brokers are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Setup {
+    pub(crate) count: BrokerCount,
+    pub(crate) purpose: Purpose,
+    /// One more listener, for a proxy.
+    pub(crate) proxied: Option<Proxied>,
+    /// An older version of transactions than the cluster would agree on by itself.
+    pub(crate) transactions: Option<TransactionVersion>,
+}
+
+impl Setup {
+    /// One broker with nothing special about it.
+    pub(crate) const fn one(purpose: Purpose) -> Self {
+        Self { count: BrokerCount::ONE, purpose, proxied: None, transactions: None }
+    }
+}
+
 /// A running cluster. Dropping it stops the brokers and removes what they wrote.
 ///
 /// It must not outlive the thread that started it: the kernel takes the end of that thread for the end of this process.
 pub(crate) struct Broker {
     id: u64,
-    purpose: Purpose,
+    setup: Setup,
     address: String,
     secure_address: String,
 }
 
 impl Broker {
-    /// Starts so many brokers and waits until all of them serve. Java, Maven and the jars are installed first where they are missing.
+    /// Starts brokers and waits until all of them serve. Java, Maven and the jars are installed first where they are missing.
     ///
     /// # Errors
     /// Something cannot be installed, or a broker does not come up; the message quotes its log.
-    pub(crate) fn start(count: BrokerCount, purpose: Purpose) -> Result<Self, Failure> {
-        Self::start_behind(count, purpose, None)
-    }
-
-    /// As [`Self::start`], with one more listener for a proxy, if there is any.
-    ///
-    /// # Errors
-    /// As [`Self::start`].
-    pub(crate) fn start_behind(
-        count: BrokerCount,
-        purpose: Purpose,
-        proxied: Option<Proxied>,
-    ) -> Result<Self, Failure> {
-        let launch = Launch { java: java::find_or_install()?, jars: Jars::find_or_copy()?, purpose };
+    pub(crate) fn start(setup: Setup) -> Result<Self, Failure> {
+        let launch = Launch { java: java::find_or_install()?, jars: Jars::find_or_copy()?, setup };
         end_with_signals()?;
-        match Self::try_start(&launch, count, proxied) {
+        match Self::try_start(&launch) {
             // Between choosing a port and listening on it another program may take it. Once is bad luck.
-            Err(failure) if failure.to_string().contains("Address already in use") => {
-                Self::try_start(&launch, count, proxied)
-            }
+            Err(failure) if failure.to_string().contains("Address already in use") => Self::try_start(&launch),
             outcome => outcome,
         }
     }
@@ -119,7 +123,7 @@ impl Broker {
     /// # Errors
     /// There is none of this number, or it does not come up; the message quotes its log.
     pub(crate) fn restart(&self, number: usize) -> Result<(), Failure> {
-        let launch = Launch { java: java::find_or_install()?, jars: Jars::find_or_copy()?, purpose: self.purpose };
+        let launch = Launch { java: java::find_or_install()?, jars: Jars::find_or_copy()?, setup: self.setup };
         let sockets = self.address.split(',').map(str::parse).collect::<Result<Vec<SocketAddr>, _>>()?;
         let index = number.checked_sub(1);
         let own = *index.and_then(|index| sockets.get(index)).ok_or_else(|| format!("there is no broker {number}"))?;
@@ -139,7 +143,7 @@ impl Broker {
             eprintln!("kafka: {VARIABLE} is set, the tests use {}", given.display());
             return Ok(None);
         }
-        let started = Self::start(BrokerCount::ONE, Purpose::Tests);
+        let started = Self::start(Setup::one(Purpose::Tests));
         started.map(Some).map_err(|failure| {
             format!("the tests need a Kafka broker, and none could be started: {failure}\nOr set {VARIABLE}=HOST:PORT to one that runs.").into()
         })
@@ -163,15 +167,18 @@ impl Broker {
         self.cluster(Cluster::check_running)
     }
 
-    fn try_start(launch: &Launch, count: BrokerCount, proxied: Option<Proxied>) -> Result<Self, Failure> {
+    fn try_start(launch: &Launch) -> Result<Self, Failure> {
+        let setup = launch.setup;
+        let count = setup.count;
         eprintln!("kafka: starting {count} of version {}", launch.jars.version);
         let ports = Ports::choose(count)?;
         let addresses: Vec<String> = ports.iter().map(|ports| ports.address()).collect();
         let secure: Vec<String> = ports.iter().map(|ports| ports.secure_address()).collect();
-        let cluster = Cluster::make(launch, &ports, proxied)?;
-        let secure_address = cluster.secure_address(&secure.join(","));
+        let mutual: Vec<String> = ports.iter().map(|ports| ports.mutual_address()).collect();
+        let cluster = Cluster::make(setup, &ports)?;
+        let secure_address = cluster.secure_address(&secure.join(","), &mutual.join(","));
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let broker = Self { id, purpose: launch.purpose, address: addresses.join(","), secure_address };
+        let broker = Self { id, setup, address: addresses.join(","), secure_address };
         running().insert(broker.id, cluster);
 
         let begun = Instant::now();

@@ -11,9 +11,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::Failure;
-use kafka::{Broker, BrokerCount, Proxied, Purpose};
+use kafka::{Broker, BrokerCount, Purpose, Setup};
 
-const USAGE: &str = "usage: cargo xtask services start kafka [--brokers N] [--proxy LISTEN:ADVERTISED]";
+const USAGE: &str =
+    "usage: cargo xtask services start kafka [--brokers N] [--proxy LISTEN:ADVERTISED] [--transactions VERSION]";
 /// What standard input may say to restart a broker: `restart 2`.
 const RESTART: &str = "restart ";
 /// How soon it is noticed that a broker has ended by itself.
@@ -26,15 +27,29 @@ const CHECK_EVERY: Duration = Duration::from_millis(500);
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["start", "kafka"] => stay(BrokerCount::ONE, None),
-        ["start", "kafka", "--brokers", count] => stay(count.parse()?, None),
-        ["start", "kafka", "--brokers", "1", "--proxy", ports] => stay(BrokerCount::ONE, Some(ports.parse()?)),
+        ["start", "kafka", options @ ..] => stay(setup(options)?),
         _ => Err(USAGE.into()),
     }
 }
 
-fn stay(count: BrokerCount, proxied: Option<Proxied>) -> Result<(), Failure> {
-    let broker = Broker::start_behind(count, Purpose::Tests, proxied)?;
+fn setup(options: &[&str]) -> Result<Setup, Failure> {
+    let mut setup = Setup::one(Purpose::Tests);
+    for option in options.chunks(2) {
+        match option {
+            ["--brokers", count] => setup.count = count.parse()?,
+            ["--proxy", ports] => setup.proxied = Some(ports.parse()?),
+            ["--transactions", version] => setup.transactions = Some(version.parse()?),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    if setup.proxied.is_some() && setup.count != BrokerCount::ONE {
+        return Err("--proxy: a proxy is in front of one broker, so there can be one only".into());
+    }
+    Ok(setup)
+}
+
+fn stay(setup: Setup) -> Result<(), Failure> {
+    let broker = Broker::start(setup)?;
     println!("{}={}", kafka::VARIABLE, broker.address());
     println!("{}={}", kafka::SECURE_VARIABLE, broker.secure_address());
     eprintln!("kafka: Ctrl-C, SIGTERM or the end of standard input stops it");

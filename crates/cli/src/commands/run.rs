@@ -15,7 +15,7 @@ use crate::signals::EndSignal;
 use crate::terminal::{Ink, Terminal};
 
 /// What is logged when neither `--log` nor RUST_LOG says: what an operator has to act on.
-pub(crate) const LOG_FILTER: &str = "warn,riverrun=info";
+pub(crate) const LOG_FILTER: &str = "warn,krafka=error,riverrun=info";
 
 const EXAMPLES: &str = "\
 SIGINT (Ctrl-C) and SIGTERM end it cleanly: doors close, work in hand is finished and committed, the log is closed. \

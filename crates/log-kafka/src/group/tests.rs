@@ -66,7 +66,7 @@ impl Player {
                 }
                 None
             }
-            Word::Lost(reason) => {
+            Word::Lost(reason) | Word::Refused(reason) => {
                 self.tasks.clear();
                 Some(reason)
             }

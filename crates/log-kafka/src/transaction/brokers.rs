@@ -1,10 +1,11 @@
 //! Which broker to ask: leaders of partitions, and coordinators of transactions and groups.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use kafka_protocol::messages::FindCoordinatorRequest;
+use kafka_protocol::messages::{FindCoordinatorRequest, TopicName};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use krafka::__private::{kafka_metadata, kafka_pool};
 use krafka::Kafka;
@@ -32,6 +33,39 @@ pub(super) enum Coordinator {
     Transactions(String),
     /// A group.
     Group(String),
+}
+
+impl fmt::Display for Coordinator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transactions(name) => write!(formatter, "the transactional id {name}"),
+            Self::Group(group) => write!(formatter, "the group {group}"),
+        }
+    }
+}
+
+/// What an answer says of a request.
+pub(super) struct Verdict {
+    /// 0 when it was done.
+    code: i16,
+    /// What it is about, where that is not who was asked.
+    about: Option<String>,
+}
+
+impl From<i16> for Verdict {
+    fn from(code: i16) -> Self {
+        Self { code, about: None }
+    }
+}
+
+impl Verdict {
+    /// The first error among partitions, each with its topic: nothing that has failed in part has happened.
+    pub(super) fn of_all<'a>(mut partitions: impl Iterator<Item = (&'a TopicName, i16)>) -> Self {
+        match partitions.find(|(_, code)| *code != 0) {
+            Some((topic, code)) => Self { code, about: Some(format!("the topic {}", topic.0)) },
+            None => 0.into(),
+        }
+    }
 }
 
 /// An answer that was waited for.
@@ -75,20 +109,23 @@ impl Brokers {
         version: i16,
         request: &R,
         end: Instant,
-        code: impl Fn(&R::Response) -> i16,
+        verdict: impl Fn(&R::Response) -> Verdict,
     ) -> Answered<R::Response>
     where
         R: Request + Encodable + HeaderVersion,
         R::Response: Decodable + HeaderVersion,
     {
         let mut was_unanswered = false;
-        let what = format!("{coordinator:?}, request {}", R::KEY);
         loop {
             let trouble = match self.coordinator(coordinator).await {
                 Err(trouble) => trouble,
                 Ok(wire) => match wire.call(version, request, REQUEST_TIMEOUT).await {
-                    Ok(answer) if code(&answer) == 0 => return Answered { answer: Ok(answer), was_unanswered },
-                    Ok(answer) => Trouble::of(code(&answer), &what),
+                    Ok(answer) => match verdict(&answer) {
+                        Verdict { code: 0, .. } => return Answered { answer: Ok(answer), was_unanswered },
+                        Verdict { code, about } => {
+                            Trouble::of(code, &about.unwrap_or_else(|| coordinator.to_string()), R::KEY)
+                        }
+                    },
                     Err(error) => {
                         was_unanswered = true;
                         error.into()
@@ -135,7 +172,7 @@ impl Brokers {
         let answer = self.any().await?.call(4, &request, REQUEST_TIMEOUT).await?;
         let found = answer.coordinators.first().ok_or_else(|| Trouble::passing("no coordinator was told"))?;
         if found.error_code != 0 {
-            return Err(Trouble::of(found.error_code, &format!("{coordinator:?}")));
+            return Err(Trouble::of(found.error_code, &coordinator.to_string(), FindCoordinatorRequest::KEY));
         }
         let broker = found.node_id.0;
         let address = format!("{}:{}", found.host, found.port);

@@ -21,7 +21,7 @@ pub(crate) enum Failure {
         topic: String,
     },
     /// The cluster does not let this client do it: nothing was changed.
-    #[error("the cluster does not allow it: {0}")]
+    #[error("{0}")]
     NotAllowed(String),
     /// Something else: nothing was changed.
     #[error("{0}")]
@@ -51,10 +51,10 @@ impl Trouble {
         Self::Passing { reason: reason.to_string(), is_ending: false }
     }
 
-    /// What an error code means; `what` says what was asked for.
-    pub(super) fn of(code: i16, what: &str) -> Self {
+    /// What an error code means; `what` says what it is about, `request` which kind of request it answers.
+    pub(super) fn of(code: i16, what: &str, request: i16) -> Self {
         let code = ErrorCode::from_i16(code);
-        let reason = format!("{what}: {code:?}");
+        let reason = format!("{what}: {code:?} (request {request})");
         match code {
             ErrorCode::ConcurrentTransactions => Self::Passing { reason, is_ending: true },
             ErrorCode::IllegalGeneration
@@ -67,7 +67,12 @@ impl Trouble {
             ErrorCode::TopicAuthorizationFailed
             | ErrorCode::GroupAuthorizationFailed
             | ErrorCode::TransactionalIdAuthorizationFailed
-            | ErrorCode::ClusterAuthorizationFailed => Self::Lasting(Failure::NotAllowed(reason)),
+            | ErrorCode::ClusterAuthorizationFailed => {
+                Self::Lasting(Failure::NotAllowed(format!("this user lacks a right on {what} ({code:?})")))
+            }
+            ErrorCode::InvalidTimestamp => Self::Lasting(Failure::NotAllowed(format!(
+                "{what} takes no record of this machine's time (InvalidTimestamp); is its clock right?"
+            ))),
             code if code.is_retriable() => Self::passing(reason),
             _ => Self::Lasting(Failure::Refused(reason)),
         }

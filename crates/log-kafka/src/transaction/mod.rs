@@ -24,7 +24,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::{Duration, Instant};
 
-use self::brokers::{Answered, Brokers, Coordinator};
+use self::brokers::{Answered, Brokers, Coordinator, Verdict};
 use crate::cluster::Cluster;
 use crate::options::REQUEST_TIMEOUT;
 
@@ -109,7 +109,7 @@ impl Transactions {
             .with_producer_epoch(-1);
         let end = Instant::now() + REQUEST_TIMEOUT;
         let coordinator = self.coordinator();
-        let opened = self.brokers.ask(&coordinator, 4, &request, end, |answer| answer.error_code).await.answer?;
+        let opened = self.brokers.ask(&coordinator, 4, &request, end, |answer| answer.error_code.into()).await.answer?;
         self.is_second = self.brokers.feature(&coordinator, FEATURE).await.is_some_and(|level| level >= SECOND);
         self.sequences.clear();
         let identity = Identity { producer: opened.producer_id.0, epoch: opened.producer_epoch };
@@ -155,9 +155,9 @@ impl Transactions {
             .with_v3_and_below_topics(topics.into_iter().map(topic).collect());
         let coordinator = self.coordinator();
         let added = self.brokers.ask(&coordinator, 3, &request, end, |answer| {
-            let topics = answer.results_by_topic_v3_and_below.iter();
-            let codes = topics.flat_map(|topic| &topic.results_by_partition).map(|result| result.partition_error_code);
-            worst(codes)
+            Verdict::of_all(answer.results_by_topic_v3_and_below.iter().flat_map(|topic| {
+                topic.results_by_partition.iter().map(|result| (&topic.name, result.partition_error_code))
+            }))
         });
         added.await.answer.map(drop)
     }
@@ -172,7 +172,7 @@ impl Transactions {
                 .with_producer_epoch(identity.epoch)
                 .with_group_id(group.clone());
             let coordinator = self.coordinator();
-            self.brokers.ask(&coordinator, 3, &request, end, |answer| answer.error_code).await.answer?;
+            self.brokers.ask(&coordinator, 3, &request, end, |answer| answer.error_code.into()).await.answer?;
         }
         let partition = |(partition, next)| {
             TxnOffsetCommitRequestPartition::default().with_partition_index(partition).with_committed_offset(next)
@@ -194,7 +194,12 @@ impl Transactions {
         let version = if self.is_second { 5 } else { 3 };
         let coordinator = Coordinator::Group(positions.group);
         let moved = self.brokers.ask(&coordinator, version, &request, end, |answer| {
-            worst(answer.topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.error_code))
+            Verdict::of_all(
+                answer
+                    .topics
+                    .iter()
+                    .flat_map(|topic| topic.partitions.iter().map(|partition| (&topic.name, partition.error_code))),
+            )
         });
         moved.await.answer.map(drop)
     }
@@ -227,7 +232,7 @@ impl Transactions {
             .with_committed(commit);
         let version = if self.is_second { 5 } else { 3 };
         let coordinator = self.coordinator();
-        let ended = self.brokers.ask(&coordinator, version, &request, end, |answer| answer.error_code).await;
+        let ended = self.brokers.ask(&coordinator, version, &request, end, |answer| answer.error_code.into()).await;
         let is_second = self.is_second;
         let next = ended.answer.map(|answer| match is_second {
             true => Some(Identity { producer: answer.producer_id.0, epoch: answer.producer_epoch }),
@@ -243,11 +248,6 @@ impl Transactions {
     fn id(&self) -> TransactionalId {
         TransactionalId(text(&self.name))
     }
-}
-
-/// The first error, if there is one; nothing that has failed in part has happened.
-fn worst(mut codes: impl Iterator<Item = i16>) -> i16 {
-    codes.find(|code| *code != 0).unwrap_or_default()
 }
 
 fn topic_name(name: &str) -> TopicName {

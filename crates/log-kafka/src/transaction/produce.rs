@@ -6,6 +6,7 @@ use std::io;
 use bytes::Bytes;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use kafka_protocol::protocol::Request as _;
 use riverrun_event::Time;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -166,7 +167,7 @@ fn refused(left: &Left, code: Option<i16>) -> Trouble {
         Some(MESSAGE_TOO_LARGE | RECORD_LIST_TOO_LARGE) => {
             Trouble::Lasting(Failure::TooLarge { topic: left.topic.clone() })
         }
-        Some(code) => Trouble::of(code, &format!("{}/{}", left.topic, left.partition)),
+        Some(code) => Trouble::of(code, &format!("the topic {}", left.topic), ProduceRequest::KEY),
         None => io::Error::other("a broker said nothing of a partition").into(),
     }
 }

@@ -185,8 +185,8 @@ impl Server {
         let waiting = Waiting::serve(&listener);
         let opening =
             Opened::open(&data_dir, &settings, dealing, address, options.accept_data_loss, options.embedded).await;
-        drop(waiting);
         let opened = opening?;
+        waiting.opened(opened.log());
         let metrics = metrics::Registered::new(&opened);
         let running = RuntimeOptions {
             workers: options.workers.unwrap_or_else(processors),
@@ -199,6 +199,7 @@ impl Server {
         let log = opened.log();
         let consumers = Consumers::new(Arc::clone(&log), topology.app.clone());
         let runtime = Runtime::start(Arc::clone(&topology), Arc::clone(&log), running).await?;
+        drop(waiting);
         let closing = watch::Sender::new(false);
         let (copied, hears) = (Arc::default(), closing.subscribe());
         let others = Others::new();

@@ -1,30 +1,46 @@
-//! What is served before the log is open, which may take long where it is on brokers that cannot be reached: that the process lives and
-//! is not ready.
+//! What is served before the pipelines run, which may take long where the log is on brokers that cannot be reached or refuse something: that
+//! the process lives and is not ready, and why.
+
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, HeaderName, RETRY_AFTER};
 use axum::routing::get;
+use riverrun_log::{Health, Log};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-const NOT_READY: &str = "the log is being opened\n";
 /// Seconds.
 const AGAIN_AFTER: &str = "1";
 
 /// Answers on a listener until it is dropped.
-pub(super) struct Waiting(Option<JoinHandle<()>>);
+pub(super) struct Waiting {
+    answering: Option<JoinHandle<()>>,
+    log: Opened,
+}
+
+/// The log, once it is open.
+type Opened = Arc<OnceLock<Arc<dyn Log>>>;
 
 impl Waiting {
     /// Answers for a listener that is served later. Where the system does not let it be shared, callers wait in its queue.
     pub(super) fn serve(listener: &TcpListener) -> Self {
-        Self(shared(listener).ok().map(|listener| tokio::spawn(answer(listener))))
+        let log = Opened::default();
+        let answering = shared(listener).ok().map(|listener| tokio::spawn(answer(listener, Arc::clone(&log))));
+        Self { answering, log }
+    }
+
+    /// From now on the log says what is waited for.
+    pub(super) fn opened(&self, log: Arc<dyn Log>) {
+        // It is opened once.
+        let _first = self.log.set(log);
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(answering) = &self.0 {
+        if let Some(answering) = &self.answering {
             answering.abort();
         }
     }
@@ -47,10 +63,21 @@ fn shared(_: &TcpListener) -> std::io::Result<TcpListener> {
 /// Each connection has one answer: the next request is for the server that comes.
 const CLOSE: (HeaderName, &str) = (CONNECTION, "close");
 
-async fn answer(listener: TcpListener) {
+async fn answer(listener: TcpListener, log: Opened) {
     let live = || async { ([CLOSE], "serving\n") };
-    let not_ready = || async { (StatusCode::SERVICE_UNAVAILABLE, [CLOSE, (RETRY_AFTER, AGAIN_AFTER)], NOT_READY) };
+    let not_ready =
+        move || async move { (StatusCode::SERVICE_UNAVAILABLE, [CLOSE, (RETRY_AFTER, AGAIN_AFTER)], waited_for(&log)) };
     let routes = Router::new().route("/health/live", get(live)).fallback(not_ready);
     // It ends with the listener only.
     let _ended = axum::serve(listener, routes.into_make_service()).await;
+}
+
+fn waited_for(log: &Opened) -> String {
+    match log.get().map(|log| log.health()) {
+        None => "the log is being opened\n".to_owned(),
+        Some(Health::Serving) => "the pipelines are being started\n".to_owned(),
+        Some(Health::Unreachable { reason } | Health::Stopped { reason }) => {
+            format!("the log cannot be reached: {reason}\n")
+        }
+    }
 }

@@ -23,7 +23,7 @@ impl Brokers {
     ///
     /// # Errors
     /// [`Failure::Environment`] when they do not come up.
-    pub(super) fn start(services: &Path, count: usize, options: &[String]) -> Result<Self, Failure> {
+    pub(super) fn start(services: &Path, count: usize, options: &[&str]) -> Result<Self, Failure> {
         let mut command = Command::new(services);
         command.args(["services", "start", "kafka", "--brokers", &count.to_string()]).args(options);
         // A process group of its own: an interrupt from the keyboard is for this program, which then ends the brokers.

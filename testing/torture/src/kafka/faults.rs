@@ -22,18 +22,44 @@ pub(super) fn kills(site: &Site<'_>, passed: &mut u32) -> Result<(), Failure> {
     let kills = if site.plan.is_full { 200 } else { 40 };
     let mut random = Random::part(site.plan.seed, 0);
     on_a_fold(site, &["a", "b"], |instances| {
-        for kill in 1..=kills {
-            instances.pass(Duration::from_millis(random.between(300, 2_000)))?;
-            let number = usize::try_from(random.between(0, 2)).unwrap_or_default();
-            instances.kill(number)?;
-            if kill % ABSENT_EVERY == 0 {
-                instances.pass(OUTLIVED)?;
-            }
-            instances.start(number)?;
-        }
+        kill_some(instances, kills, &mut random)?;
         Ok(kills)
     })
     .map(|kills| *passed += kills)
+}
+
+/// The clocks of two instances differ by hours, and change their minds whenever one is killed.
+pub(super) fn clocks(site: &Site<'_>, passed: &mut u32) -> Result<(), Failure> {
+    const OFFSETS: [(usize, &str); 4] = [(0, "+7200"), (1, "-7200"), (0, "-90000"), (1, "+90000")];
+    let rounds = if site.plan.is_full { 10 } else { 1 };
+    let mut random = Random::part(site.plan.seed, 2);
+    on_a_fold(site, &["a", "b"], |instances| {
+        for (number, offset) in (0..rounds).flat_map(|_| OFFSETS) {
+            instances.pass(Duration::from_millis(random.between(500, 2_000)))?;
+            instances.kill(number)?;
+            instances.set_clock(number, offset)?;
+            instances.start(number)?;
+            *passed += 1;
+        }
+        instances.pass(OUTLIVED)
+    })
+}
+
+/// Kills one of the first two instances after the other, and starts it again.
+///
+/// # Errors
+/// One does not start, or says something wrong.
+pub(super) fn kill_some(instances: &mut Instances, kills: u32, random: &mut Random) -> Result<(), Failure> {
+    for kill in 1..=kills {
+        instances.pass(Duration::from_millis(random.between(300, 2_000)))?;
+        let number = usize::try_from(random.between(0, 2)).unwrap_or_default();
+        instances.kill(number)?;
+        if kill % ABSENT_EVERY == 0 {
+            instances.pass(OUTLIVED)?;
+        }
+        instances.start(number)?;
+    }
+    Ok(())
 }
 
 /// An instance is stopped where it is, its session ends, the other goes on with its tasks, and then it wakes.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::failure::{Failure, Interruption, OrEnvironment};
+use crate::faked_clock::{library, with_clock};
 use crate::report::say;
 use crate::server::{Launch, Server};
 
@@ -71,6 +72,34 @@ impl Instances {
         }
         let addresses = Arc::new(Mutex::new(vec![None; list.len()]));
         Ok(Self { list, addresses, interruption: interruption.clone(), work })
+    }
+
+    /// From its next start on the clock of one is off by so much, for example `+3600` seconds.
+    ///
+    /// # Errors
+    /// [`Failure::Environment`] when there is no libfaketime.
+    pub(super) fn set_clock(&mut self, number: usize, offset: &str) -> Result<(), Failure> {
+        let library = library().ok_or_else(|| Failure::Environment("there is no libfaketime".to_owned()))?;
+        let file = self.work.path().join(format!("{number}-clock"));
+        std::fs::write(&file, offset).or_environment("cannot set the clock")?;
+        if let Some(instance) = self.list.get_mut(number) {
+            instance.launch = with_clock(instance.launch.clone(), &library, &file);
+        }
+        Ok(())
+    }
+
+    /// Whether the log of one of them has these words.
+    ///
+    /// # Errors
+    /// [`Failure::Environment`] when a log cannot be read.
+    pub(super) fn have_said(&self, words: &str) -> Result<bool, Failure> {
+        for instance in &self.list {
+            let log = std::fs::read(&instance.launch.log).or_environment("cannot read a log")?;
+            if String::from_utf8_lossy(&log).contains(words) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// How many there are, running or not.

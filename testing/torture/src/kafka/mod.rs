@@ -9,6 +9,7 @@ mod delays;
 mod faults;
 mod flights;
 mod fold;
+mod formats;
 mod instances;
 mod load;
 mod moves;
@@ -87,13 +88,23 @@ fn kafka_settings(site: &Site<'_>, instance: &str, more: &str) -> String {
 type Scenario = fn(&Site<'_>, &mut u32) -> Result<(), Failure>;
 
 /// The scenarios that need one undisturbed broker, by the names of their lines.
-const ON_ONE_BROKER: [(&str, Scenario); 4] =
-    [("flights", flights::run), ("kills", faults::kills), ("pauses", faults::pauses), ("moves", moves::run)];
+const ON_ONE_BROKER: [(&str, Scenario); 5] = [
+    ("flights", flights::run),
+    ("kills", faults::kills),
+    ("pauses", faults::pauses),
+    ("clocks", faults::clocks),
+    ("moves", moves::run),
+];
 
 /// Starts brokers of its own.
 type OnOwnBrokers = fn(&Plan, &Interruption) -> Result<bool, Failure>;
 
-const ON_OWN_BROKERS: [(&str, OnOwnBrokers); 2] = [(cluster::NAME, cluster::run), (delays::NAME, delays::run)];
+const ON_OWN_BROKERS: [(&str, OnOwnBrokers); 4] = [
+    (cluster::NAME, cluster::run),
+    (delays::NAME, delays::run),
+    (delays::NAME_OLDER, delays::run_older),
+    (formats::NAME, formats::run),
+];
 
 /// Runs every scenario whose name is in `only`, or all; true when nothing is wrong.
 ///

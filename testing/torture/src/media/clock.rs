@@ -2,15 +2,16 @@
 //!
 //! Jumps stay well within the 7 days for which identities are kept: what is older may be stored again, which is what was promised.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::{Plan, Skipped, Verdict, each};
 use crate::check::{Depth, check};
 use crate::failure::{Failure, Interruption, OrEnvironment};
+use crate::faked_clock::{library, with_clock};
 use crate::http::{Connection, Request};
 use crate::scenario_app::ORDERS;
-use crate::server::{Launch, Server};
+use crate::server::Server;
 use crate::site::Site;
 
 /// Offsets of the clock in seconds, one after the other.
@@ -70,17 +71,7 @@ fn prepare(
 ) -> Result<Site, Failure> {
     std::fs::write(offset, "+0").or_environment("cannot set the clock")?;
     let mut site = Site::prepare(&plan.program, place, plan.seed, interruption)?;
-    let assign = |name: &str, value: &Path| format!("{name}={}", value.display()).into();
-    let mut arguments = vec![
-        assign("LD_PRELOAD", library),
-        assign("FAKETIME_TIMESTAMP_FILE", offset),
-        "FAKETIME_NO_CACHE=1".into(),
-        "FAKETIME_DONT_FAKE_MONOTONIC=1".into(),
-        site.launch.program.clone().into_os_string(),
-    ];
-    arguments.append(&mut site.launch.arguments);
-    // `env` becomes the program, so the process stays the direct child.
-    site.launch = Launch { program: "env".into(), arguments, ..site.launch.clone() };
+    site.launch = with_clock(site.launch.clone(), library, offset);
     site.start()?;
     Ok(site)
 }
@@ -116,13 +107,6 @@ fn utc(seconds: u64) -> String {
     let year = era * 400 + year + carry;
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// The library, wherever Debian puts it for this architecture.
-fn library() -> Option<PathBuf> {
-    let folders = std::fs::read_dir("/usr/lib").ok()?;
-    let paths = folders.flatten().map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
-    paths.into_iter().find(|path| path.exists())
 }
 
 #[cfg(test)]

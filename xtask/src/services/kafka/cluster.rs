@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::Setup;
 use super::jars::Jars;
-use super::secure::{Certificate, scram};
-use super::settings::{Ports, Proxied, settings};
+use super::secure::{Certificates, scram};
+use super::settings::{Ports, settings};
 use crate::services::scratch::Scratch;
 use crate::{Failure, tree};
 
@@ -27,11 +28,11 @@ pub(super) struct Launch {
     /// The program.
     pub(super) java: PathBuf,
     pub(super) jars: Jars,
-    pub(super) purpose: Purpose,
+    pub(super) setup: Setup,
 }
 
 /// What a broker is started for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Few records, soon: a quick start and little memory.
     Tests,
@@ -55,7 +56,7 @@ impl Purpose {
 /// Processes and their directory.
 pub(super) struct Cluster {
     nodes: Vec<Node>,
-    certificate: Certificate,
+    certificates: Certificates,
     _scratch: Scratch,
 }
 
@@ -67,37 +68,41 @@ struct Node {
 }
 
 impl Cluster {
-    /// Writes the settings, and makes the certificate. No broker runs yet.
-    pub(super) fn make(launch: &Launch, ports: &[Ports], proxied: Option<Proxied>) -> Result<Self, Failure> {
+    /// Writes the settings, and makes the certificates. No broker runs yet.
+    pub(super) fn make(setup: Setup, ports: &[Ports]) -> Result<Self, Failure> {
         let common = tree::root().join(COMMON_SETTINGS);
         let common = fs::read_to_string(common).map_err(|error| format!("cannot read {COMMON_SETTINGS}: {error}"))?;
         let scratch = Scratch::make()?;
-        let certificate = Certificate::make(&launch.java, scratch.path())?;
+        let certificates = Certificates::make(scratch.path())?;
         let mut nodes = Vec::new();
         for (number, own) in (1..).zip(ports) {
             let folder = scratch.path().join(number.to_string());
             let data = folder.join("data");
             fs::create_dir_all(&data)?;
             let path = folder.join("server.properties");
-            let mut text = settings(&common, ports, number, *own, &data) + &certificate.settings();
-            if let Some(proxied) = proxied {
+            let mut text = settings(&common, ports, number, *own, &data) + &certificates.settings();
+            if let Some(proxied) = setup.proxied {
                 text = proxied.add_to(&text);
             }
             fs::write(&path, text)?;
             nodes.push(Node { number, settings: path, process: None });
         }
-        Ok(Self { nodes, certificate, _scratch: scratch })
+        Ok(Self { nodes, certificates, _scratch: scratch })
     }
 
-    /// How tests connect with TLS and as a user.
-    pub(super) fn secure_address(&self, brokers: &str) -> String {
-        self.certificate.address(brokers)
+    /// How tests connect with TLS, to listeners for users and for clients with certificates.
+    pub(super) fn secure_address(&self, secure: &str, mutual: &str) -> String {
+        self.certificates.address(secure, mutual)
     }
 
     /// Begins to format the storage of all nodes.
     pub(super) fn format(&mut self, launch: &Launch) -> Result<(), Failure> {
-        let user = scram();
-        let words = ["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--add-scram", &user, "--config"];
+        let mut words = vec!["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID];
+        let users = scram();
+        words.extend(users.iter().map(String::as_str));
+        let feature = launch.setup.transactions.map(|version| version.feature());
+        words.extend(feature.iter().flat_map(|feature| ["--feature", feature]));
+        words.push("--config");
         self.nodes.iter_mut().try_for_each(|node| node.spawn(launch, &words))
     }
 
@@ -186,7 +191,7 @@ impl Node {
         let log = File::create(self.log())?;
         let errors = log.try_clone()?;
         let mut command = tied(&launch.java);
-        command.args(launch.purpose.options());
+        command.args(launch.setup.purpose.options());
         // Otherwise these leave files in the system's place for temporary ones.
         command.arg("-XX:-UsePerfData").arg(format!("-Djava.io.tmpdir={}", folder.display()));
         // Without settings of its own, log4j writes only errors.

@@ -1,84 +1,106 @@
-//! What a listener with TLS and users needs: a certificate made for this start, and one user.
+//! What the listeners with TLS need: certificates made for this start, and users.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::Failure;
+use crate::{Failure, packages};
 
-/// The user that may connect, and its password: nothing is secret about a broker that only this machine reaches for as long as a test runs.
+/// The user who may do everything, and its password: nothing is secret about a broker that only this machine reaches for as long as a test runs.
 const USER: &str = "riverrun";
 const PASSWORD: &str = "riverrun-secret";
-/// A store's password has to be there; it protects nothing.
-const STORE_PASSWORD: &str = "riverrun";
-/// A name within the store.
-const ALIAS: &str = "broker";
+/// The user who may do what it is given the right to.
+const LIMITED: &str = "limited";
+const LIMITED_PASSWORD: &str = "limited-secret";
+/// Who the client with the certificate is.
+const CLIENT: &str = "CN=riverrun-testing-client";
+/// Everything a certificate says comes from the command line. It signs nothing but itself: a client takes no authority for a server.
+const REQUEST: &str = "[req]\ndistinguished_name=name\n[name]\n";
 
-/// A certificate for the loopback address, which is its own authority.
-pub(super) struct Certificate {
-    store: PathBuf,
+/// Certificates of a broker on the loopback address and of a client. Each is its own authority.
+pub(super) struct Certificates {
+    /// The broker's, with its key in the same file.
+    broker: PathBuf,
+    /// The same without the key.
     authority: PathBuf,
+    client: PathBuf,
+    client_key: PathBuf,
 }
 
-impl Certificate {
-    /// Makes one in a folder, by the tool that comes with the Java runtime.
+impl Certificates {
+    /// Makes them in a folder. OpenSSL is installed first where it is missing.
     ///
     /// # Errors
-    /// The tool is not there, or failed.
-    pub(super) fn make(java: &Path, folder: &Path) -> Result<Self, Failure> {
-        let made = Self { store: folder.join("broker.p12"), authority: folder.join("ca.pem") };
-        let mut generate = made.keytool(java, &["-genkeypair"]);
-        generate.args(["-keyalg", "EC", "-groupname", "secp256r1", "-validity", "30", "-dname", "CN=riverrun-testing"]);
-        run(generate.args(["-ext", "san=ip:127.0.0.1,dns:localhost"]))?;
-        run(made.keytool(java, &["-exportcert", "-rfc", "-file"]).arg(&made.authority))?;
+    /// The tool cannot be had, or failed.
+    pub(super) fn make(folder: &Path) -> Result<Self, Failure> {
+        packages::debian(&packages::CERTIFICATES)?;
+        let file = |name: &str| folder.join(name);
+        fs::write(file("request.cnf"), REQUEST)?;
+        let broker_key = file("broker.key");
+        let made = Self {
+            broker: file("broker.pem"),
+            authority: file("ca.pem"),
+            client: file("client.pem"),
+            client_key: file("client.key"),
+        };
+        certify(&file("request.cnf"), "CN=riverrun-testing", &broker_key, &made.authority)?;
+        certify(&file("request.cnf"), CLIENT, &made.client_key, &made.client)?;
+        fs::write(&made.broker, [fs::read(broker_key)?, fs::read(&made.authority)?].concat())?;
         Ok(made)
     }
 
-    fn keytool(&self, java: &Path, words: &[&str]) -> Command {
-        let mut command = Command::new(java.with_file_name("keytool"));
-        command.args(words.iter().take(1)).args([
-            "-alias",
-            ALIAS,
-            "-storetype",
-            "PKCS12",
-            "-storepass",
-            STORE_PASSWORD,
-        ]);
-        command.arg("-keystore").arg(&self.store).args(words.iter().skip(1));
-        command
-    }
-
-    /// What the settings of a broker say of it and of the user.
+    /// What the settings of a broker say of them and of the users.
     pub(super) fn settings(&self) -> String {
-        let login = "org.apache.kafka.common.security.plain.PlainLoginModule required";
+        let plain = "org.apache.kafka.common.security.plain.PlainLoginModule required";
+        let stores = |listener: &str| {
+            format!(
+                "listener.name.{listener}.ssl.keystore.type=PEM\nlistener.name.{listener}.ssl.keystore.location={}\n",
+                self.broker.display()
+            )
+        };
         format!(
-            "listener.name.secure.ssl.keystore.type=PKCS12
-listener.name.secure.ssl.keystore.location={store}
-listener.name.secure.ssl.keystore.password={STORE_PASSWORD}
-listener.name.secure.plain.sasl.jaas.config={login} user_{USER}=\"{PASSWORD}\";
+            "{}{}listener.name.mutual.ssl.truststore.type=PEM
+listener.name.mutual.ssl.truststore.location={client}
+listener.name.secure.plain.sasl.jaas.config={plain} user_{USER}=\"{PASSWORD}\" user_{LIMITED}=\"{LIMITED_PASSWORD}\";
+super.users=User:ANONYMOUS;User:{USER};User:{CLIENT}
 ",
-            store = self.store.display()
+            stores("secure"),
+            stores("mutual"),
+            client = self.client.display()
         )
     }
 
-    /// How tests connect to brokers at these addresses: `user:secret@HOST:PORT[,...]?ca=FILE`.
-    pub(super) fn address(&self, brokers: &str) -> String {
-        format!("{USER}:{PASSWORD}@{brokers}?ca={}", self.authority.display())
+    /// How tests connect to brokers that listen for users and for clients with certificates:
+    /// `user:secret@HOST:PORT[,...]?ca=FILE&limited=user:secret&mutual=HOST:PORT[,...]&certificate=FILE&key=FILE`.
+    pub(super) fn address(&self, secure: &str, mutual: &str) -> String {
+        let Self { authority, client, client_key, .. } = self;
+        format!(
+            "{USER}:{PASSWORD}@{secure}?ca={}&limited={LIMITED}:{LIMITED_PASSWORD}&mutual={mutual}&certificate={}&key={}",
+            authority.display(),
+            client.display(),
+            client_key.display()
+        )
     }
 }
 
-/// The user, as the tool that formats a broker's storage takes it.
-pub(super) fn scram() -> String {
-    format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]")
+/// The user of SCRAM, as the tool that formats a broker's storage takes it.
+pub(super) fn scram() -> Vec<String> {
+    let user = |mechanism| format!("{mechanism}=[name={USER},password={PASSWORD}]");
+    ["SCRAM-SHA-256", "SCRAM-SHA-512"]
+        .into_iter()
+        .flat_map(|mechanism| ["--add-scram".to_owned(), user(mechanism)])
+        .collect()
 }
 
-fn run(command: &mut Command) -> Result<(), Failure> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output();
-    let output =
-        output.map_err(|error| format!("cannot start {program}, which comes with the Java runtime: {error}"))?;
+fn certify(request: &Path, name: &str, key: &Path, certificate: &Path) -> Result<(), Failure> {
+    let mut make = Command::new("openssl");
+    make.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]);
+    make.args(["-subj", &format!("/{name}"), "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]);
+    make.arg("-config").arg(request).arg("-keyout").arg(key).arg("-out").arg(certificate);
+    let output = make.stdin(Stdio::null()).output().map_err(|error| format!("cannot start openssl: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    Err(format!("{program} could not make a certificate ({}): {}", output.status, said.trim()).into())
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("openssl could not make a certificate ({}): {}", output.status, said.trim()).into())
 }

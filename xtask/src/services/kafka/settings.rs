@@ -15,6 +15,8 @@ pub(super) struct Ports {
     pub(super) broker: u16,
     /// For clients with TLS and a user.
     secure: u16,
+    /// For clients with TLS and a certificate of their own.
+    mutual: u16,
     /// For the brokers' agreement among themselves.
     controller: u16,
 }
@@ -29,11 +31,12 @@ impl Ports {
         let mut ports = Vec::new();
         for _ in 0..count.brokers() {
             let bind = || TcpListener::bind("127.0.0.1:0");
-            let own = [bind()?, bind()?, bind()?];
-            let [broker, secure, controller] = &own;
+            let own = [bind()?, bind()?, bind()?, bind()?];
+            let [broker, secure, mutual, controller] = &own;
             ports.push(Self {
                 broker: broker.local_addr()?.port(),
                 secure: secure.local_addr()?.port(),
+                mutual: mutual.local_addr()?.port(),
                 controller: controller.local_addr()?.port(),
             });
             held.push(own);
@@ -49,6 +52,11 @@ impl Ports {
     /// What clients with TLS and a user connect to.
     pub(super) fn secure_address(self) -> String {
         format!("127.0.0.1:{}", self.secure)
+    }
+
+    /// What clients with TLS and a certificate connect to.
+    pub(super) fn mutual_address(self) -> String {
+        format!("127.0.0.1:{}", self.mutual)
     }
 }
 
@@ -86,6 +94,28 @@ impl Proxied {
     }
 }
 
+/// The version of transactions that a cluster agrees on when it begins, instead of its newest one: 0 to 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TransactionVersion(u8);
+
+impl FromStr for TransactionVersion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(version @ 0..=2) => Ok(Self(version)),
+            _ => Err(format!("--transactions {text}: expected a version from 0 to 2")),
+        }
+    }
+}
+
+impl TransactionVersion {
+    /// As the tool that formats a broker's storage takes it.
+    pub(super) fn feature(self) -> String {
+        format!("transaction.version={}", self.0)
+    }
+}
+
 /// The settings of one broker of a cluster that listens on `cluster`. Brokers count from 1.
 pub(super) fn settings(common: &str, cluster: &[Ports], number: usize, ports: Ports, data: &Path) -> String {
     let voters: Vec<String> = cluster
@@ -96,13 +126,14 @@ pub(super) fn settings(common: &str, cluster: &[Ports], number: usize, ports: Po
     // Three copies of which two are enough is what is usual in production; what is more than three adds brokers, not copies.
     let copies = cluster.len().min(3);
     let copies_min = if copies == 3 { 2 } else { 1 };
-    let (client, secure, voters, data) = (ports.address(), ports.secure_address(), voters.join(","), data.display());
+    let (client, voters, data) = (ports.address(), voters.join(","), data.display());
+    let (secure, mutual) = (ports.secure_address(), ports.mutual_address());
     let mut text = format!(
         "{common}
 node.id={number}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://{client},SECURE://{secure},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://{client},SECURE://{secure}
+listeners=PLAINTEXT://{client},SECURE://{secure},MUTUAL://{mutual},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://{client},SECURE://{secure},MUTUAL://{mutual}
 log.dirs={data}
 ",
         controller = ports.controller
@@ -128,7 +159,12 @@ mod tests {
 
     fn check(brokers: u16, expected: &[&str]) {
         let cluster: Vec<Ports> = (1..=brokers)
-            .map(|number| Ports { broker: 1000 + number, secure: 3000 + number, controller: 2000 + number })
+            .map(|number| Ports {
+                broker: 1000 + number,
+                secure: 3000 + number,
+                mutual: 4000 + number,
+                controller: 2000 + number,
+            })
             .collect();
         let text = settings("a=b", &cluster, 1, cluster[0], Path::new("/data/1"));
         for line in expected {
@@ -141,8 +177,8 @@ mod tests {
         let own = [
             "a=b",
             "node.id=1",
-            "listeners=PLAINTEXT://127.0.0.1:1001,SECURE://127.0.0.1:3001,CONTROLLER://127.0.0.1:2001",
-            "advertised.listeners=PLAINTEXT://127.0.0.1:1001,SECURE://127.0.0.1:3001",
+            "listeners=PLAINTEXT://127.0.0.1:1001,SECURE://127.0.0.1:3001,MUTUAL://127.0.0.1:4001,CONTROLLER://127.0.0.1:2001",
+            "advertised.listeners=PLAINTEXT://127.0.0.1:1001,SECURE://127.0.0.1:3001,MUTUAL://127.0.0.1:4001",
             "log.dirs=/data/1",
         ];
         check(1, &own);
@@ -185,12 +221,20 @@ mod tests {
     }
 
     #[test]
+    fn versions_of_transactions_are_parsed() {
+        assert_eq!("1".parse::<TransactionVersion>().unwrap().feature(), "transaction.version=1");
+        for wrong in ["", "3", "-1", "one"] {
+            assert!(wrong.parse::<TransactionVersion>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn chosen_ports_differ() {
         let ports = Ports::choose("3".parse().unwrap()).unwrap();
         let mut numbers: Vec<u16> =
-            ports.iter().flat_map(|ports| [ports.broker, ports.secure, ports.controller]).collect();
+            ports.iter().flat_map(|ports| [ports.broker, ports.secure, ports.mutual, ports.controller]).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        assert_eq!(numbers.len(), 9);
+        assert_eq!(numbers.len(), 12);
     }
 }

@@ -4,7 +4,7 @@
 //! what it finds with its own ledger. The sabotage tier builds the service with switches that break one guarantee each, in a
 //! target folder of its own, so that no such build can be mistaken for the product.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::process::{self, cargo};
@@ -61,15 +61,16 @@ pub(crate) fn media() -> Result<Command, Failure> {
     Ok(command)
 }
 
-/// `kafka [short|full] [SCENARIO ...]`: the full tier where nothing is said.
+/// `kafka [short|full] [SCENARIO ...]`: the full tier where nothing is said. `kafka sabotage [SWITCH ...]`.
 fn kafka_by_hand(arguments: &[String]) -> Result<(), Failure> {
-    let (is_full, rest) = match arguments.split_first() {
-        Some((tier, rest)) if tier == "short" || tier == "full" => (tier == "full", rest),
-        _ => (true, arguments),
+    let (tier, rest) = match arguments.split_first() {
+        Some((tier, rest)) if ["short", "full", "sabotage"].contains(&tier.as_str()) => (tier.as_str(), rest),
+        _ => ("full", arguments),
     };
-    let mut tester = kafka()?;
-    if is_full {
-        tester.arg("--full");
+    let service = if tier == "sabotage" { sabotaged_service()? } else { tree::test_program(SERVICE_PROGRAM) };
+    let mut tester = kafka_with(&service)?;
+    if tier != "short" {
+        tester.arg(format!("--{tier}"));
     }
     tester.args(rest);
     process::run(tester)
@@ -81,11 +82,15 @@ fn kafka_by_hand(arguments: &[String]) -> Result<(), Failure> {
 /// # Errors
 /// Something cannot be installed.
 pub(crate) fn kafka() -> Result<Command, Failure> {
+    kafka_with(&tree::test_program(SERVICE_PROGRAM))
+}
+
+fn kafka_with(service: &Path) -> Result<Command, Failure> {
     packages::debian(&packages::PYTHON)?;
     packages::debian(&packages::FAULTS)?;
     let sources = tree::root().join("testing/torture");
     let python = packages::python("torture/python", &sources.join("kafka/requirements.txt"))?;
-    let mut command = command("kafka");
+    let mut command = tester("kafka", service);
     command.arg("--command-line").arg(tree::test_program("riverrun"));
     // Not the file of this process: a build of the workspace may have put a new one in its place.
     command.arg("--services").arg(tree::test_program("xtask"));
@@ -98,11 +103,15 @@ pub(crate) fn kafka() -> Result<Command, Failure> {
 
 /// The tester for the sabotage tier, against a service that can be told to break its guarantees.
 fn sabotage() -> Result<Command, Failure> {
+    Ok(tester("sabotage", &sabotaged_service()?))
+}
+
+fn sabotaged_service() -> Result<PathBuf, Failure> {
     let folder = tree::target_dir().join("sabotage");
     let mut build = cargo(&["build", "--package", SERVICE, "--features", "sabotage"]);
     build.arg("--target-dir").arg(&folder);
     process::run(build)?;
-    Ok(tester("sabotage", &folder.join("debug").join(SERVICE_PROGRAM)))
+    Ok(folder.join("debug").join(SERVICE_PROGRAM))
 }
 
 fn tester(tier: &str, service: &Path) -> Command {

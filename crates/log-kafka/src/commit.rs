@@ -12,6 +12,7 @@ use crate::cluster::Cluster;
 use crate::group::Generation;
 use crate::member::Shared;
 use crate::refusals::ASK_AGAIN;
+use crate::sabotage;
 use crate::state::{Change, RowKey, TaskState, changed, ordered, positioned};
 use crate::transaction::{Failure, Place, Positions, Transactions, Writes, Written};
 
@@ -122,9 +123,9 @@ impl Committing {
         }
         (!next.is_empty()).then(|| Positions {
             group: cluster.group(&self.group),
-            generation: generation.number,
-            member_id: generation.member_id,
-            member: self.member.clone(),
+            generation: if sabotage::generation_ignored() { -1 } else { generation.number },
+            member_id: if sabotage::generation_ignored() { String::new() } else { generation.member_id },
+            member: (!sabotage::generation_ignored()).then(|| self.member.clone()),
             next,
         })
     }

@@ -11,6 +11,7 @@ use riverrun_log::ReadError;
 
 use crate::binding::decode;
 use crate::cluster::Cluster;
+use crate::sabotage;
 use crate::stall::Stall;
 use crate::topics::failed_read;
 
@@ -117,7 +118,11 @@ impl Cursor {
         let consumer = cluster
             .reading
             .consumer_without_group()
-            .isolation_level(IsolationLevel::ReadCommitted)
+            .isolation_level(if sabotage::reads_uncommitted() {
+                IsolationLevel::ReadUncommitted
+            } else {
+                IsolationLevel::ReadCommitted
+            })
             .auto_offset_reset(AutoOffsetReset::None)
             .enable_auto_commit(false)
             .max_partition_fetch_bytes(FETCH_BYTES)

@@ -22,6 +22,7 @@ mod member;
 mod options;
 mod owners;
 mod refusals;
+mod sabotage;
 mod security;
 mod stall;
 mod state;

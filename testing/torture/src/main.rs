@@ -61,8 +61,11 @@ enum Tier {
         /// 200 kills instead of 40, and more of everything
         #[arg(long)]
         full: bool,
-        /// Only these scenarios
-        scenarios: Vec<String>,
+        /// Instead: each switch of a service built with the feature `sabotage`; every one of them has to be noticed
+        #[arg(long, conflicts_with = "full")]
+        sabotage: bool,
+        /// Only these scenarios, or switches
+        only: Vec<String>,
     },
 }
 
@@ -146,8 +149,13 @@ fn run(tier: Tier, interruption: &Interruption) -> Result<bool, Failure> {
             let Plan { program, directory, .. } = plan(&run)?;
             storm::run(&program, &directory, interruption)
         }
-        Tier::Kafka { run, needs, full, scenarios } => {
-            kafka::run(&kafka_plan(plan(&run)?, needs, full)?, &scenarios, interruption)
+        Tier::Kafka { run, needs, full, sabotage, only } => {
+            let plan = kafka_plan(plan(&run)?, needs, full)?;
+            if sabotage {
+                kafka::run_sabotage(&plan, &only, interruption)
+            } else {
+                kafka::run(&plan, &only, interruption)
+            }
         }
     }
 }
@@ -185,6 +193,7 @@ fn kafka_plan(plan: Plan, needs: Needs, is_full: bool) -> Result<kafka::Plan, Fa
         keep: plan.keep,
         seed: plan.seed,
         is_full,
+        sabotage: None,
     })
 }
 

@@ -27,6 +27,7 @@ use tokio::time::{Duration, Instant};
 use self::brokers::{Answered, Brokers, Coordinator, Verdict};
 use crate::cluster::Cluster;
 use crate::options::REQUEST_TIMEOUT;
+use crate::sabotage;
 
 use batch::Identity;
 #[cfg(test)]
@@ -46,7 +47,7 @@ pub(crate) struct Positions {
     pub(crate) generation: i32,
     pub(crate) member_id: String,
     /// The static name.
-    pub(crate) member: String,
+    pub(crate) member: Option<String>,
     /// By topic, as the cluster calls it: partition and next offset.
     pub(crate) next: HashMap<String, Vec<(i32, i64)>>,
 }
@@ -82,6 +83,15 @@ impl Transactions {
 
     /// Writes everything at once, or nothing. Gives where it was written.
     pub(crate) async fn commit(&mut self, writes: Writes, positions: Option<Positions>) -> Result<Written, Failure> {
+        if sabotage::positions_apart() {
+            let written = self.commit_at_once(writes, None).await?;
+            tokio::time::sleep(sabotage::WINDOW).await;
+            return self.commit_at_once(Writes::default(), positions).await.map(|_| written);
+        }
+        self.commit_at_once(writes, positions).await
+    }
+
+    async fn commit_at_once(&mut self, writes: Writes, positions: Option<Positions>) -> Result<Written, Failure> {
         let partitions = writes.finish()?;
         if partitions.is_empty() && positions.is_none() {
             return Ok(Written(Vec::new()));
@@ -189,7 +199,7 @@ impl Transactions {
             .with_producer_epoch(identity.epoch)
             .with_generation_id(positions.generation)
             .with_member_id(text(&positions.member_id))
-            .with_group_instance_id(Some(text(&positions.member)))
+            .with_group_instance_id(positions.member.as_deref().map(text))
             .with_topics(positions.next.into_iter().map(topic).collect());
         let version = if self.is_second { 5 } else { 3 };
         let coordinator = Coordinator::Group(positions.group);

@@ -88,9 +88,15 @@ pub(super) fn on_a_fold<T>(
     names: &[&str],
     disturb: impl FnOnce(&mut Instances) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let program = Program::CommandLine(site.plan.command_line.clone());
+    let program = match site.plan.sabotage {
+        None => Program::CommandLine(site.plan.command_line.clone()),
+        Some(_) => Program::Service(site.plan.service.clone()),
+    };
     let app = |name: &str, data_directory: &std::path::Path| fold::app_file(site, name, data_directory, "");
     let mut instances = Instances::prepare(&program, &site.plan.directory, names, app, &site.interruption)?;
+    if let Some(switch) = &site.plan.sabotage {
+        instances.sabotage(switch);
+    }
     let outcome = under_load(site, &mut instances, disturb);
     site.judge(&instances, outcome)
 }

@@ -74,6 +74,11 @@ impl Instances {
         Ok(Self { list, addresses, interruption: interruption.clone(), work })
     }
 
+    /// From their next starts on all break a promise.
+    pub(super) fn sabotage(&mut self, switch: &str) {
+        self.list.iter_mut().for_each(|instance| instance.launch.sabotage = Some(switch.to_owned()));
+    }
+
     /// From its next start on the clock of one is off by so much, for example `+3600` seconds.
     ///
     /// # Errors

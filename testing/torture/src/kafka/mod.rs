@@ -15,6 +15,7 @@ mod load;
 mod moves;
 mod outside;
 mod proxy;
+mod sabotage;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ use crate::report::say;
 use brokers::Brokers;
 use instances::Instances;
 use outside::Outside;
+pub use sabotage::run_sabotage;
 
 /// What the tier is to do.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct Plan {
     pub seed: u64,
     /// More faults, for a run by hand.
     pub is_full: bool,
+    /// The sabotage switch for a service that was built so: it then stands in for the command line.
+    pub sabotage: Option<String>,
 }
 
 /// What a scenario works with.

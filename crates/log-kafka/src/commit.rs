@@ -132,7 +132,8 @@ impl Committing {
 
     fn writes(&self, cluster: &Cluster, commit: Commit, tasks: Vec<Task>) -> Result<(Writes, Vec<Rows>), Failure> {
         let changelog = cluster.changelog(&self.group);
-        let (mut writes, mut written) = (Writes::default(), Vec::with_capacity(tasks.len()));
+        let mut writes = Writes::compressed(cluster.options.compression);
+        let mut written = Vec::with_capacity(tasks.len());
         for (commit, task) in commit.tasks.into_iter().zip(tasks) {
             let id = commit.task;
             let (records, rows) = rows_of(commit, &task.state);

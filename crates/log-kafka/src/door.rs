@@ -145,7 +145,7 @@ async fn check(cluster: &Cluster, batch: &AppendBatch) -> Result<(), AppendError
 
 /// What is to be written, and the place of each record of each batch.
 fn writes(cluster: &Cluster, together: &[Waiting]) -> Result<(Writes, Vec<Vec<Place>>), Failure> {
-    let mut writes = Writes::default();
+    let mut writes = Writes::compressed(cluster.options.compression);
     let mut places = Vec::with_capacity(together.len());
     for Waiting { batch, .. } in together {
         places.push(batch.records.iter().map(|record| writes.event(cluster, record)).collect::<Result<_, _>>()?);

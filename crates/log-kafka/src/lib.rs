@@ -32,6 +32,6 @@ mod wire;
 
 pub use cluster::ConnectError;
 pub use log::{KafkaLog, OpenError};
-pub use options::Options;
+pub use options::{Compression, Options};
 pub use security::{Password, Sasl, Security, Tls};
 pub use state::StateStoreError;

@@ -41,10 +41,22 @@ pub struct Options {
     pub session: Duration,
     /// How often workers commit: each commit is a transaction, which has a price of its own.
     pub commit_interval: CommitInterval,
+    /// How records are compressed.
+    pub compression: Compression,
     /// How many other instances keep a copy of the state of each task; the same for all instances.
     pub standbys: u32,
     /// How long a member has to finish its work when tasks move.
     pub rebalance: Duration,
+}
+
+/// How records are compressed that are written; any that Kafka knows is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// LZ4 frames.
+    #[default]
+    Lz4,
+    /// Not at all.
+    None,
 }
 
 impl Options {
@@ -64,6 +76,7 @@ impl Options {
             security: None,
             session: Duration::from_secs(10),
             commit_interval: CommitInterval { time: Duration::from_millis(50), bytes: 1024 * 1024 },
+            compression: Compression::default(),
             standbys: 0,
             rebalance: Duration::from_secs(30),
         }

@@ -22,12 +22,8 @@ use crate::security::Security;
 /// How long opening a connection may take, and an answer that waits for nobody.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a broker looks after under a name.
-#[derive(Clone, Copy)]
-pub(crate) enum Coordinator {
-    OfGroup = 0,
-    OfTransactions = 1,
-}
+/// What a coordinator is asked for, by its number in the protocol.
+const GROUP: i8 = 0;
 
 #[derive(Clone)]
 pub(crate) struct Wire {
@@ -57,12 +53,11 @@ impl Wire {
         self.connection.broker_features().finalized_level(name)
     }
 
-    /// A connection to the broker that looks after a name; otherwise the error code it was refused with.
-    pub(crate) async fn to_coordinator(
+    /// A connection to the broker that looks after a group; otherwise the error code it was refused with.
+    pub(crate) async fn to_group(
         brokers: &str,
         security: Option<&Security>,
-        kind: Coordinator,
-        name: &str,
+        group: &str,
     ) -> io::Result<Result<Self, i16>> {
         let mut reason = io::Error::other("there are no brokers");
         for broker in brokers.split(',') {
@@ -74,7 +69,7 @@ impl Wire {
                 }
             };
             let request =
-                FindCoordinatorRequest::default().with_key_type(kind as i8).with_coordinator_keys(vec![text(name)]);
+                FindCoordinatorRequest::default().with_key_type(GROUP).with_coordinator_keys(vec![text(group)]);
             let answer = wire.call(4, &request, PATIENCE).await?;
             let Some(found) = answer.coordinators.first() else { continue };
             if found.error_code != 0 {

@@ -42,14 +42,14 @@ pub(crate) static APP: Section = Section {
             Takes::Either(&Takes::Choice(&["commit"]), &Takes::Duration("1ms to 1m")),
             "`commit`",
             "When events are synced to disk: before they are acknowledged, or this often. With a duration, a power cut loses what was \
-             acknowledged since the last sync.",
+             acknowledged since the last sync. On Kafka an event is acknowledged when all in-sync copies have it.",
             "durability: 100ms",
         ),
         field(
             "compression",
             Takes::Choice(&["lz4", "none"]),
             "`lz4`",
-            "How stored events are compressed; those that are stored already stay as they are.",
+            "How stored events are compressed, on disk and on Kafka; those that are stored already stay as they are.",
             "compression: none",
         ),
         field(

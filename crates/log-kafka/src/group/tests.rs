@@ -1,5 +1,7 @@
 //! Members on the broker of the tests: what each is told when others come and go.
 
+use std::collections::BTreeMap;
+
 use riverrun_log::assignor::{Assignor, AssignorError, Deal, Fixed, Round};
 use tokio::time::timeout;
 

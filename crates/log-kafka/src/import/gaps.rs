@@ -4,66 +4,36 @@
 //! either. So a gap is filled by such a transaction, all but its last offset with records. The last one is the mark, also when the
 //! copy is interrupted within the gap: whoever goes on gives the transaction up. A gap of one is a transaction without records.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use krafka::producer::{DeliveryHandle, TransactionalProducer};
+use krafka::producer::DeliveryHandle;
 use riverrun_event::{Offset, Position};
 
-use super::marks::Marks;
 use super::{ImportError, Target};
 use crate::cluster::Cluster;
-use crate::options::REQUEST_TIMEOUT;
+use crate::transaction::Transactions;
 
 /// Records of one transaction, and records that are waited for at once.
 const FILLED_MAX: u64 = 50_000;
 
-/// Bytes of them that are sent at once.
-const FILLED_BYTES: usize = 256 * 1024;
-
-pub(super) struct Gaps {
-    producer: TransactionalProducer,
-    marks: Marks,
-}
+pub(super) struct Gaps(Transactions);
 
 impl Gaps {
-    /// Both ways to fill a gap. What a copy before this one left open is given up with it.
+    /// What a copy before this one left open is given up with it.
     pub(super) async fn open(cluster: &Cluster) -> Result<Self, ImportError> {
-        let name = |part: &str| format!("{}{part}", cluster.transactions());
-        let producer = cluster.connection().await?.producer().batch_size(FILLED_BYTES).linger(Duration::ZERO);
-        let producer = producer.delivery_timeout(REQUEST_TIMEOUT).build_transactional(name("gaps")).await?;
-        Ok(Self { producer, marks: Marks::open(cluster, name("marks")).await? })
-    }
-
-    pub(super) async fn close(&self) {
-        drop(self.producer.close().await);
+        Ok(Self(Transactions::open(cluster, format!("{}gaps", cluster.transactions())).await?))
     }
 
     pub(super) async fn skip(&mut self, target: &Target, from: &Position, to: Offset) -> Result<(), ImportError> {
         let partition = from.topic_partition();
+        let place = target.cluster.partition(&partition);
         let mut next = from.offset;
         while next < to {
             let filled = (to.0 - next.0 - 1).min(FILLED_MAX);
-            if filled == 0 {
-                self.marks.put(&target.cluster, &partition).await?;
-            } else {
-                self.give_up(target, from, filled).await?;
-            }
+            self.0.give_up(&place.topic, place.partition, filled).await?;
             next = Offset(next.0 + filled + 1);
             target.check_end(&partition, next).await?;
         }
         Ok(())
-    }
-
-    /// So many records and a mark.
-    async fn give_up(&self, target: &Target, place: &Position, records: u64) -> Result<(), ImportError> {
-        self.producer.begin()?;
-        let mut sent = Vec::new();
-        for _ in 0..records {
-            sent.push(self.producer.enqueue(filler(&target.cluster, place)).await?);
-        }
-        written(sent).await?;
-        Ok(self.producer.abort().await?)
     }
 }
 

@@ -7,7 +7,6 @@
 //! All calls block. What was written is durable when they return.
 
 mod gaps;
-mod marks;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -26,8 +25,10 @@ use crate::binding::put_headers;
 use crate::changelog::DELETIONS;
 use crate::cluster::{Cluster, ConnectError};
 use crate::cursors::Cursors;
+use crate::options;
 use crate::options::Options;
 use crate::topics::{LOG_APPEND_TIME, POLICY, RECORD_BYTES, RECORD_BYTES_MAX, TIMESTAMPS, settings};
+use crate::transaction::Failure;
 use gaps::Gaps;
 
 /// Accept times are what whoever writes says.
@@ -102,7 +103,11 @@ impl Import {
         let opening = Arc::clone(&cluster);
         let opened = cluster.wait(async move {
             let gaps = Gaps::open(&opening).await?;
-            let producer = opening.connection().await?.producer().compression(Compression::Lz4);
+            let compression = match opening.options.compression {
+                options::Compression::Lz4 => Compression::Lz4,
+                options::Compression::None => Compression::None,
+            };
+            let producer = opening.connection().await?.producer().compression(compression);
             let records = producer.batch_size(256 * 1024).build().await?;
             Ok::<_, ImportError>((gaps, records))
         });
@@ -114,10 +119,7 @@ impl Import {
     /// Takes leave of the cluster.
     pub fn close(&self) {
         // Everything is durable that was written; who cannot be told that nothing more comes, finds out.
-        let _closed = self.ask(|target| async move {
-            target.gaps.lock().await.close().await;
-            Ok(target.records.close().await?)
-        });
+        let _closed = self.ask(|target| async move { Ok(target.records.close().await?) });
     }
 
     fn ask<T: Send + 'static, A>(&self, answer: impl FnOnce(Arc<Target>) -> A) -> Result<T, ImportError>
@@ -347,6 +349,12 @@ fn closed() -> ImportError {
 impl From<KrafkaError> for ImportError {
     fn from(error: KrafkaError) -> Self {
         Self::Failed(error.to_string())
+    }
+}
+
+impl From<Failure> for ImportError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure.to_string())
     }
 }
 

@@ -8,6 +8,8 @@ use std::io::{self, Write};
 use bytes::{BufMut, Bytes};
 use lz4_flex::frame::FrameEncoder;
 
+use crate::options::Compression;
+
 /// Bytes of a batch before compression. Even what does not shrink fits into what a topic takes (`max.message.bytes`, 1,048,588 by default).
 const BATCH_BYTES: usize = 960 * 1024;
 /// From the base offset to the count of records.
@@ -16,8 +18,9 @@ const HEADER_BYTES: usize = 61;
 const LENGTH_FROM: usize = 12;
 const CHECKSUM_FROM: usize = 21;
 const MAGIC: u8 = 2;
-/// LZ4, with the time that a record was made, in a transaction.
-const ATTRIBUTES: i16 = 0b1_0011;
+/// With the time that a record was made, in a transaction.
+const ATTRIBUTES: i16 = 0b1_0000;
+const LZ4: i16 = 0b11;
 
 /// Who writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,7 @@ pub(super) struct Identity {
 /// Records of one partition on their way into batches.
 #[derive(Default)]
 pub(super) struct Batches {
+    compression: Compression,
     done: Vec<Batch>,
     open: Vec<u8>,
     count: i32,
@@ -41,6 +45,7 @@ pub(super) struct Batches {
 pub(super) struct Batch {
     /// With room for the header.
     bytes: Vec<u8>,
+    compression: Compression,
     pub(super) count: i32,
 }
 
@@ -62,6 +67,10 @@ impl Headers<'_> {
 }
 
 impl Batches {
+    pub(super) fn compressed(compression: Compression) -> Self {
+        Self { compression, ..Self::default() }
+    }
+
     /// Adds a record.
     pub(super) fn add(
         &mut self,
@@ -102,10 +111,15 @@ impl Batches {
     fn close(&mut self) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + self.open.len() / 2);
         bytes.resize(HEADER_BYTES, 0);
-        let mut encoder = FrameEncoder::new(bytes);
-        encoder.write_all(&self.open)?;
-        let bytes = encoder.finish().map_err(io::Error::other)?;
-        self.done.push(Batch { bytes, count: self.count });
+        match self.compression {
+            Compression::None => bytes.extend_from_slice(&self.open),
+            Compression::Lz4 => {
+                let mut encoder = FrameEncoder::new(bytes);
+                encoder.write_all(&self.open)?;
+                bytes = encoder.finish().map_err(io::Error::other)?;
+            }
+        }
+        self.done.push(Batch { bytes, compression: self.compression, count: self.count });
         self.open.clear();
         self.count = 0;
         Ok(())
@@ -117,7 +131,10 @@ impl Batch {
     /// (milliseconds since 1970).
     pub(super) fn seal(mut self, identity: Identity, sequence: i32, now: i64) -> Bytes {
         let mut checked = Vec::with_capacity(HEADER_BYTES - CHECKSUM_FROM);
-        checked.put_i16(ATTRIBUTES);
+        checked.put_i16(match self.compression {
+            Compression::Lz4 => ATTRIBUTES | LZ4,
+            Compression::None => ATTRIBUTES,
+        });
         checked.put_i32(self.count - 1);
         checked.put_i64(now);
         checked.put_i64(now);
@@ -187,6 +204,9 @@ pub(crate) mod testing {
 
     pub(crate) fn read(batch: Bytes) -> Vec<Record> {
         let decompress = |bytes: &mut Bytes, compression| {
+            if compression == Compression::None {
+                return Ok(bytes.clone());
+            }
             assert_eq!(compression, Compression::Lz4);
             let mut plain = Vec::new();
             lz4_flex::frame::FrameDecoder::new(&bytes[..]).read_to_end(&mut plain).unwrap();
@@ -213,8 +233,8 @@ mod tests {
 
     type Written = (Option<Vec<u8>>, Option<Vec<u8>>, Vec<(String, String)>);
 
-    fn batches(records: &[Written]) -> Vec<Batch> {
-        let mut batches = Batches::default();
+    fn batches(records: &[Written], compression: Compression) -> Vec<Batch> {
+        let mut batches = Batches::compressed(compression);
         for (key, value, headers) in records {
             let add = |to: &mut Headers<'_>| headers.iter().for_each(|(name, value)| to.add("ce_", name, value));
             batches.add(key.as_deref(), value.as_deref(), add).unwrap();
@@ -225,7 +245,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_into_a_batch_begins_the_next() {
         let record = |size: usize| (None, Some(vec![b'a'; size]), Vec::new());
-        let batches = batches(&[record(500 * 1024), record(400 * 1024), record(100 * 1024), record(2 * 1024 * 1024)]);
+        let sizes = [500, 400, 100, 2048].map(|kibibytes| record(kibibytes * 1024));
+        let batches = batches(&sizes, Compression::Lz4);
         assert_eq!(batches.iter().map(|batch| batch.count).collect::<Vec<_>>(), [2, 1, 1]);
         let identity = Identity { producer: 1, epoch: 0 };
         let sizes = batches.into_iter().map(|batch| read(batch.seal(identity, 0, 0)));
@@ -248,8 +269,9 @@ mod tests {
             producer in 0..i64::MAX,
             epoch in 0..i16::MAX,
             now in 0_i64..4_000_000_000_000,
+            compression in prop_oneof![Just(Compression::Lz4), Just(Compression::None)],
         ) {
-            let mut batches = batches(&records);
+            let mut batches = batches(&records, compression);
             prop_assert_eq!(batches.len(), 1);
             let found = read(batches.remove(0).seal(Identity { producer, epoch }, sequence, now));
             prop_assert_eq!(found.len(), records.len());

@@ -98,7 +98,7 @@ impl Transactions {
         }
         let identity = self.identify().await?;
         match self.write(identity, partitions, positions).await {
-            Ok(written) => self.end(identity).await.map(|()| written),
+            Ok(written) => self.end(identity, true).await.map(|()| written),
             Err(failure) => {
                 // The next one of this name begins with a fresh epoch, whatever becomes of this.
                 self.identity = None;
@@ -106,6 +106,26 @@ impl Transactions {
                 Err(failure)
             }
         }
+    }
+
+    /// Writes so many records that are given up again, or none: each takes an offset of the partition, and so does the mark behind them; no
+    /// reader of what is committed sees any of it.
+    pub(crate) async fn give_up(&mut self, topic: &str, partition: i32, records: u64) -> Result<(), Failure> {
+        let mut writes = Writes::default();
+        writes.fill(topic, partition, records)?;
+        let partitions = writes.finish()?;
+        let identity = self.identify().await?;
+        let end = Instant::now() + REQUEST_TIMEOUT;
+        let written = async {
+            // Where nothing is written, nothing else makes the partition take part.
+            self.announce(identity, [(topic, partition)].into_iter(), end).await?;
+            self.produce(identity, partitions, end).await
+        };
+        if let Err(failure) = written.await {
+            self.identity = None;
+            return Err(failure);
+        }
+        self.end(identity, false).await
     }
 
     async fn identify(&mut self) -> Result<Identity, Failure> {
@@ -135,7 +155,8 @@ impl Transactions {
     ) -> Result<Written, Failure> {
         let end = Instant::now() + REQUEST_TIMEOUT;
         if !self.is_second && !partitions.is_empty() {
-            self.announce(identity, &partitions, end).await?;
+            let places = partitions.iter().map(|partition| (&*partition.topic, partition.partition));
+            self.announce(identity, places, end).await?;
         }
         let written = self.produce(identity, partitions, end).await?;
         if let Some(positions) = positions {
@@ -148,12 +169,12 @@ impl Transactions {
     async fn announce(
         &mut self,
         identity: Identity,
-        partitions: &[writes::Partition<Vec<batch::Batch>>],
+        partitions: impl Iterator<Item = (&str, i32)>,
         end: Instant,
     ) -> Result<(), Failure> {
         let mut topics: HashMap<&str, Vec<i32>> = HashMap::new();
-        for partition in partitions {
-            topics.entry(&partition.topic).or_default().push(partition.partition);
+        for (topic, partition) in partitions {
+            topics.entry(topic).or_default().push(partition);
         }
         let topic = |(name, partitions)| {
             AddPartitionsToTxnTopic::default().with_name(topic_name(name)).with_partitions(partitions)
@@ -214,9 +235,10 @@ impl Transactions {
         moved.await.answer.map(drop)
     }
 
-    /// Commits; asks again for as long as nobody knows the outcome and patience lasts.
-    async fn end(&mut self, identity: Identity) -> Result<(), Failure> {
-        let Answered { answer, was_unanswered } = self.ask_for_end(identity, true, Instant::now() + self.timeout).await;
+    /// Commits or gives up; asks again for as long as nobody knows the outcome and patience lasts.
+    async fn end(&mut self, identity: Identity, commit: bool) -> Result<(), Failure> {
+        let end = Instant::now() + self.timeout;
+        let Answered { answer, was_unanswered } = self.ask_for_end(identity, commit, end).await;
         match answer {
             Ok(next) => {
                 // An earlier request may still be on its way: only an epoch of its own keeps it off what comes next.

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use crate::binding;
 use crate::changelog::partition_of;
 use crate::cluster::Cluster;
+use crate::options::Compression;
 
 /// A partition that is written to, by its number among those of the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,6 +21,7 @@ pub(crate) struct Place(usize);
 /// What a transaction writes.
 #[derive(Default)]
 pub(crate) struct Writes {
+    compression: Compression,
     partitions: Vec<Partition<Batches>>,
     events: HashMap<TopicPartition, Place>,
 }
@@ -36,6 +38,10 @@ pub(super) struct Partition<B> {
 pub(crate) struct Written(pub(super) Vec<Vec<(i64, i32)>>);
 
 impl Writes {
+    pub(crate) fn compressed(compression: Compression) -> Self {
+        Self { compression, ..Self::default() }
+    }
+
     /// Adds an event to its topic.
     pub(crate) fn event(&mut self, cluster: &Cluster, record: &NewRecord) -> Result<Place, Failure> {
         let NewRecord { topic, partition, event } = record;
@@ -67,13 +73,22 @@ impl Writes {
         self.add(changelog, |batches| batches.add(Some(key), value.map(|value| &value[..]), |_| {}))
     }
 
+    /// Adds so many records that say nothing.
+    pub(crate) fn fill(&mut self, topic: &str, partition: i32, records: u64) -> Result<(), Failure> {
+        if records > 0 {
+            let place = self.place(topic.to_owned(), partition);
+            (0..records).try_for_each(|_| self.add(place, |batches| batches.add(None, Some(&[]), |_| {})))?;
+        }
+        Ok(())
+    }
+
     /// The partitions of topics, with their places.
     pub(crate) fn topics(&self) -> HashMap<Place, TopicPartition> {
         self.events.iter().map(|(partition, place)| (*place, partition.clone())).collect()
     }
 
     fn place(&mut self, topic: String, partition: i32) -> Place {
-        self.partitions.push(Partition { topic, partition, batches: Batches::default() });
+        self.partitions.push(Partition { topic, partition, batches: Batches::compressed(self.compression) });
         Place(self.partitions.len() - 1)
     }
 

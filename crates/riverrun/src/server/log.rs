@@ -146,6 +146,10 @@ pub(crate) fn kafka_options(brokers: &str, instance: String, settings: &Settings
     options.session = kafka.session;
     options.commit_interval = CommitInterval { time: kafka.commit.interval, bytes: kafka.commit.bytes };
     options.standbys = kafka.standbys;
+    options.compression = match settings.compression {
+        riverrun_app::Compression::Lz4 => riverrun_log_kafka::Compression::Lz4,
+        riverrun_app::Compression::None => riverrun_log_kafka::Compression::None,
+    };
     if kafka.tls.is_some() || kafka.sasl.is_some() {
         options.security = Some(Security { tls: kafka.tls.as_ref().map(tls), sasl: kafka.sasl.as_ref().map(sasl) });
     }

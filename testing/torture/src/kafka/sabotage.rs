@@ -5,11 +5,11 @@ use super::{Plan, Scenario, faults, site};
 use crate::failure::{Failure, Interruption};
 use crate::report::say;
 
-/// The switches of a service built with the feature `sabotage`, and the scenario that has to show each.
-const SWITCHES: [(&str, Scenario); 3] = [
-    ("kafka-positions-apart", faults::kills),
-    ("kafka-generation-ignored", faults::pauses),
-    ("kafka-reads-uncommitted", faults::kills),
+/// The switches of a service built with the feature `sabotage`, the scenario that has to show each, and whether it takes all its faults.
+const SWITCHES: [(&str, Scenario, bool); 3] = [
+    ("kafka-positions-apart", faults::kills, false),
+    ("kafka-generation-ignored", faults::pauses, true),
+    ("kafka-reads-uncommitted", faults::kills, false),
 ];
 /// Of a message, so that a line of the report stays one.
 const CHARACTERS_MAX: usize = 300;
@@ -19,7 +19,7 @@ const CHARACTERS_MAX: usize = 300;
 /// # Errors
 /// [`Failure::Interrupted`] or [`Failure::Environment`], when nothing can be said of the product.
 pub fn run_sabotage(plan: &Plan, only: &[String], interruption: &Interruption) -> Result<bool, Failure> {
-    if let Some(unknown) = only.iter().find(|wanted| !SWITCHES.iter().any(|(switch, _)| switch == wanted)) {
+    if let Some(unknown) = only.iter().find(|wanted| !SWITCHES.iter().any(|(switch, ..)| switch == wanted)) {
         return Err(Failure::Environment(format!("there is no switch {unknown:?}")));
     }
     let brokers = Brokers::start(&plan.services, 1, &[])?;
@@ -30,11 +30,11 @@ pub fn run_sabotage(plan: &Plan, only: &[String], interruption: &Interruption) -
     outcome(None, "control", faults::kills, false)?;
     say("without a switch: green");
     let (mut passed, mut failed) = (0, 0);
-    for (switch, scenario) in SWITCHES {
+    for (switch, scenario, is_full) in SWITCHES {
         if !only.is_empty() && !only.iter().any(|wanted| wanted == switch) {
             continue;
         }
-        match outcome(Some(switch), switch, scenario, true) {
+        match outcome(Some(switch), switch, scenario, is_full) {
             Ok(()) => {
                 say(format!("{switch}: GREEN; the checks do not notice it"));
                 failed += 1;

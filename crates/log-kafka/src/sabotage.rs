@@ -1,22 +1,11 @@
-//! Switches that break one promise each, so that the fault tests can show they would notice. They exist only with the cargo feature
-//! `sabotage`, which no release has; without it every switch is the constant `false`. The environment variable `RIVERRUN_SABOTAGE` names
-//! the promise to break.
+//! Switches that break one promise each; see `riverrun_log::sabotage`.
 
 use std::time::Duration;
 
+use riverrun_log::sabotage::is;
+
 /// How long a sabotaged build waits between what must happen together: a crash falls into it sooner or later.
 pub(crate) const WINDOW: Duration = Duration::from_millis(20);
-
-#[cfg(feature = "sabotage")]
-fn is(switch: &str) -> bool {
-    static CHOSEN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    CHOSEN.get_or_init(|| std::env::var("RIVERRUN_SABOTAGE").unwrap_or_default()) == switch
-}
-
-#[cfg(not(feature = "sabotage"))]
-const fn is(_switch: &str) -> bool {
-    false
-}
 
 /// Positions are committed in a transaction of their own after the outputs: a crash in between doubles outputs.
 pub(crate) fn positions_apart() -> bool {

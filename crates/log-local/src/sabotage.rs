@@ -1,17 +1,6 @@
-//! Switches that break one promise each, so that the fault tests can show they would notice (a test that cannot fail is a
-//! defect). They exist only with the cargo feature `sabotage`, which no release has; without it every switch is the constant
-//! `false`. The environment variable `RIVERRUN_SABOTAGE` names the promise to break.
+//! Switches that break one promise each; see `riverrun_log::sabotage`.
 
-#[cfg(feature = "sabotage")]
-fn is(switch: &str) -> bool {
-    static CHOSEN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
-    CHOSEN.get_or_init(|| std::env::var("RIVERRUN_SABOTAGE").unwrap_or_default()) == switch
-}
-
-#[cfg(not(feature = "sabotage"))]
-const fn is(_switch: &str) -> bool {
-    false
-}
+use riverrun_log::sabotage::is;
 
 /// Nothing is synced: a power cut loses what was acknowledged.
 pub(crate) fn no_sync() -> bool {

@@ -16,6 +16,7 @@ pub mod fingerprint;
 pub mod identity;
 pub mod memory;
 pub mod random;
+pub mod sabotage;
 pub mod topic;
 
 pub use append::{AppendBatch, AppendError, Logged, NewRecord};

@@ -1,16 +1,8 @@
-//! The switch the fault tests use to show that they would notice a broken runtime: `frontier-ignored` lets a snapshot see model
-//! versions beyond the frontier its commit recorded. Compiled in only with the feature `sabotage`.
+//! The switch that breaks a promise of the runtime; see `riverrun_log::sabotage`.
 
-/// Whether snapshots ignore the frontier.
-#[cfg(feature = "sabotage")]
+use riverrun_log::sabotage::is;
+
+/// Snapshots see model versions beyond the frontier that their commit recorded.
 pub(crate) fn frontier_ignored() -> bool {
-    use std::sync::OnceLock;
-    static SWITCH: OnceLock<bool> = OnceLock::new();
-    *SWITCH.get_or_init(|| std::env::var("RIVERRUN_SABOTAGE").is_ok_and(|name| name == "frontier-ignored"))
-}
-
-/// Whether snapshots ignore the frontier: never, in a build without the feature.
-#[cfg(not(feature = "sabotage"))]
-pub(crate) const fn frontier_ignored() -> bool {
-    false
+    is("frontier-ignored")
 }

@@ -103,11 +103,11 @@ impl Cluster {
         silence.as_ref().filter(|(since, _)| since.elapsed() > SILENCE_MIN).map(|(_, reason)| reason.clone())
     }
 
-    /// Notes a failure that says that the cluster does not let `who` do something.
-    pub(crate) fn note_refused(&self, who: &str, failure: &Failure) {
-        if let Failure::NotAllowed(reason) = failure {
-            self.refusals.note(who, reason);
-        }
+    /// Notes a failure that says that the cluster does not let `who` do something; false when it says something else.
+    pub(crate) fn note_refused(&self, who: &str, failure: &Failure) -> bool {
+        let Failure::NotAllowed(reason) = failure else { return false };
+        self.refusals.note(who, reason);
+        true
     }
 
     /// The name of a topic on the cluster.

@@ -76,8 +76,7 @@ impl Committing {
         let written = match transactions.commit(writes, positions).await {
             Ok(written) => written,
             Err(failure) => {
-                if let Failure::NotAllowed(reason) = &failure {
-                    cluster.refusals.note(&format!("group {}", self.group), reason);
+                if cluster.note_refused(&format!("group {}", self.group), &failure) {
                     tokio::time::sleep(ASK_AGAIN).await;
                 }
                 return Err(refused(failure));
@@ -109,8 +108,7 @@ impl Committing {
                 None => return Err(CommitError::Fenced { task: *task }),
             }
         }
-        let nobody = Generation { number: -1, member_id: String::new() };
-        Ok((tasks, owned.generation.clone().unwrap_or(nobody)))
+        Ok((tasks, owned.generation.clone().unwrap_or_else(Generation::nobodys)))
     }
 
     /// How far the tasks have read, as the group is told.
@@ -121,11 +119,15 @@ impl Committing {
             let offset = i64::try_from(offset.0).unwrap_or(i64::MAX);
             next.entry(partition.topic).or_default().push((partition.partition, offset));
         }
+        let (generation, member) = match sabotage::generation_ignored() {
+            false => (generation, Some(self.member.clone())),
+            true => (Generation::nobodys(), None),
+        };
         (!next.is_empty()).then(|| Positions {
             group: cluster.group(&self.group),
-            generation: if sabotage::generation_ignored() { -1 } else { generation.number },
-            member_id: if sabotage::generation_ignored() { String::new() } else { generation.member_id },
-            member: (!sabotage::generation_ignored()).then(|| self.member.clone()),
+            generation: generation.number,
+            member_id: generation.member_id,
+            member,
             next,
         })
     }

@@ -107,6 +107,13 @@ pub(crate) struct Generation {
     pub(crate) member_id: String,
 }
 
+impl Generation {
+    /// That of commits made by no member.
+    pub(crate) fn nobodys() -> Self {
+        Self { number: -1, member_id: String::new() }
+    }
+}
+
 /// What a member is told.
 #[derive(Debug)]
 pub(crate) enum Word {

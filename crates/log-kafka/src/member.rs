@@ -19,7 +19,7 @@ use crate::group::{self, Generation, Given, Joining, Word};
 use crate::owners::{Directory, Lease};
 use crate::refusals::ASK_AGAIN;
 use crate::state::{States, TaskState};
-use crate::transaction::{Failure, Transactions};
+use crate::transaction::Transactions;
 
 /// Words that may wait for whoever listens.
 const WORDS_MAX: usize = 64;
@@ -191,8 +191,7 @@ impl Guide {
             match Transactions::open(cluster, name.clone()).await {
                 Ok(transactions) => return Some(transactions),
                 Err(_) if self.sender.is_closed() => return None,
-                Err(failure @ Failure::NotAllowed(_)) => {
-                    cluster.note_refused(&format!("group {group}"), &failure);
+                Err(failure) if cluster.note_refused(&format!("group {group}"), &failure) => {
                     tokio::time::sleep(ASK_AGAIN).await;
                 }
                 Err(error) => tracing::warn!(%group, %error, "no transactions yet; trying again"),

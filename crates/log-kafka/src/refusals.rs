@@ -5,10 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use krafka::error::ErrorCode;
+
 /// The wait before something that was refused is asked for again.
 pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Whoever was refused has asked again several times by then; what nobody asks for any more is not missing.
 const HOLDS: Duration = Duration::from_secs(10);
+
+/// The sentence for a right that is missing on something, with the name that Kafka has for the refusal.
+pub(crate) fn lacks_right(what: &str, code: ErrorCode) -> String {
+    format!("this user lacks a right on {what} ({code:?})")
+}
 
 /// What is refused, by whom it is refused to.
 #[derive(Default)]

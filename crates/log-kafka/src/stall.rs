@@ -11,6 +11,7 @@ use krafka::error::ErrorCode;
 
 use crate::cluster::Cluster;
 use crate::options::REQUEST_TIMEOUT;
+use crate::refusals::lacks_right;
 use crate::wire::{Wire, text};
 
 /// How long a reader waits before it asks, and asks again.
@@ -49,9 +50,8 @@ impl Stall {
         }
         self.asked = Instant::now();
         match cluster.fetched_code(topic, partition, next).await {
-            Ok(ErrorCode::TopicAuthorizationFailed) => {
-                let reason =
-                    format!("this user lacks a right on the topic {topic} (TopicAuthorizationFailed); it needs Read");
+            Ok(code @ ErrorCode::TopicAuthorizationFailed) => {
+                let reason = lacks_right(&format!("the topic {topic}"), code) + "; it needs Read";
                 cluster.refusals.note("readers", &reason);
                 return Err(reason);
             }

@@ -15,6 +15,7 @@ use riverrun_event::{Offset, Partition, Position, Time, TopicName, TopicPartitio
 use riverrun_log::{Compaction, EnsureError, GroupName, NewRecord, ReadError, Retention, TopicDescription, TopicSpec};
 
 use crate::cluster::Cluster;
+use crate::refusals::lacks_right;
 
 /// How long the cluster may take to tell all its brokers of something.
 const KNOWN_WITHIN: Duration = Duration::from_secs(10);
@@ -392,11 +393,9 @@ impl Cluster {
         let before = i64::try_from(position.offset.0).unwrap_or(i64::MAX);
         if let Err(error) = self.delete_records(place.topic, place.partition, before).await {
             tracing::debug!(%position, %error, "records that nobody needs any more could not be deleted");
-            if matches!(error, KrafkaError::Broker { code: ErrorCode::TopicAuthorizationFailed, .. }) {
-                let topic = self.topic(&position.topic);
-                let reason =
-                    format!("this user lacks a right on the topic {topic} (TopicAuthorizationFailed); it needs Delete");
-                self.refusals.note("what is done with", &reason);
+            if let KrafkaError::Broker { code: code @ ErrorCode::TopicAuthorizationFailed, .. } = error {
+                let topic = format!("the topic {}", self.topic(&position.topic));
+                self.refusals.note("what is done with", &(lacks_right(&topic, code) + "; it needs Delete"));
             }
         }
     }

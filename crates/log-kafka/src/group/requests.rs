@@ -13,9 +13,11 @@ use kafka_protocol::messages::{
     SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use krafka::error::ErrorCode;
 
 use super::{Generation, Joining, Standing, Trouble};
 use crate::assign::{Seat, Share};
+use crate::refusals::lacks_right;
 use crate::wire::{Wire, text};
 
 /// How long an answer may take that waits for nobody.
@@ -174,7 +176,7 @@ pub(super) fn meaning(code: i16, group: &str) -> String {
     match code {
         INVALID_SESSION_TIMEOUT => "the cluster does not allow a session of this length".to_owned(),
         NOT_AUTHORIZED => {
-            format!("this user lacks a right on the group {group} (GroupAuthorizationFailed); it needs Read")
+            lacks_right(&format!("the group {group}"), ErrorCode::GroupAuthorizationFailed) + "; it needs Read"
         }
         GROUP_FULL => "the group has as many members as the cluster allows".to_owned(),
         code => format!("the group refuses this member with error {code}"),

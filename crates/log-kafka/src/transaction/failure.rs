@@ -5,6 +5,8 @@ use std::io;
 use krafka::KrafkaError;
 use krafka::error::ErrorCode;
 
+use crate::refusals::lacks_right;
+
 /// Why a transaction was not committed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -67,9 +69,7 @@ impl Trouble {
             ErrorCode::TopicAuthorizationFailed
             | ErrorCode::GroupAuthorizationFailed
             | ErrorCode::TransactionalIdAuthorizationFailed
-            | ErrorCode::ClusterAuthorizationFailed => {
-                Self::Lasting(Failure::NotAllowed(format!("this user lacks a right on {what} ({code:?})")))
-            }
+            | ErrorCode::ClusterAuthorizationFailed => Self::Lasting(Failure::NotAllowed(lacks_right(what, code))),
             ErrorCode::InvalidTimestamp => Self::Lasting(Failure::NotAllowed(format!(
                 "{what} takes no record of this machine's time (InvalidTimestamp); is its clock right?"
             ))),

@@ -97,15 +97,8 @@ impl Transactions {
             return Ok(Written(Vec::new()));
         }
         let identity = self.identify().await?;
-        match self.write(identity, partitions, positions).await {
-            Ok(written) => self.end(identity, true).await.map(|()| written),
-            Err(failure) => {
-                // The next one of this name begins with a fresh epoch, whatever becomes of this.
-                self.identity = None;
-                drop(tokio::time::timeout(ABORT_PATIENCE, self.ask_for_end(identity, false, Instant::now())).await);
-                Err(failure)
-            }
-        }
+        let written = self.write(identity, partitions, positions).await;
+        self.conclude(identity, written, true).await
     }
 
     /// Writes so many records that are given up again, or none: each takes an offset of the partition, and so does the mark behind them; no
@@ -121,11 +114,26 @@ impl Transactions {
             self.announce(identity, [(topic, partition)].into_iter(), end).await?;
             self.produce(identity, partitions, end).await
         };
-        if let Err(failure) = written.await {
-            self.identity = None;
-            return Err(failure);
+        let written = written.await;
+        self.conclude(identity, written, false).await.map(drop)
+    }
+
+    /// Ends a transaction as it was meant to end, or gives up one that could not be written.
+    async fn conclude(
+        &mut self,
+        identity: Identity,
+        written: Result<Written, Failure>,
+        commit: bool,
+    ) -> Result<Written, Failure> {
+        match written {
+            Ok(written) => self.end(identity, commit).await.map(|()| written),
+            Err(failure) => {
+                // The next one of this name begins with a fresh epoch, whatever becomes of this.
+                self.identity = None;
+                drop(tokio::time::timeout(ABORT_PATIENCE, self.ask_for_end(identity, false, Instant::now())).await);
+                Err(failure)
+            }
         }
-        self.end(identity, false).await
     }
 
     async fn identify(&mut self) -> Result<Identity, Failure> {

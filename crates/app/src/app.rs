@@ -252,6 +252,7 @@ fn settings(parts: Parts, source: &Source) -> Settings {
     Settings {
         log: parts.log,
         kafka: parts.kafka,
+        outbox: parts.outbox,
         // Through its components: `././data` is the same directory as `./data`, and reads better in messages.
         data_dir: folder(source.path()).join(data_dir).components().collect(),
         durability: parts.durability,

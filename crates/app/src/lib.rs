@@ -38,8 +38,8 @@ pub use reference::{reference, test_reference};
 pub use render::Color;
 pub use schema::{SCHEMA_FILE, schema};
 pub use settings::{
-    AssignorSetting, CommitSetting, Compression, Durability, InstanceLabel, Kafka, LogSetting, Sasl, SaslMechanism,
-    Secret, Settings, Tls, Token,
+    AssignorSetting, CommitSetting, Compression, Durability, InstanceLabel, Kafka, LogSetting, OnDead, Outbox, Sasl,
+    SaslMechanism, Secret, Settings, Tls, Token,
 };
 pub use source::{Place, Source, Sources, Span};
 pub use test_file::{

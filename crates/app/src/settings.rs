@@ -17,6 +17,8 @@ pub struct Settings {
     pub log: LogSetting,
     /// How a Kafka cluster is used, where `log` names one.
     pub kafka: Kafka,
+    /// A database whose outbox is relayed.
+    pub outbox: Option<Outbox>,
     /// Where the local log keeps its data, already joined to the app file's folder.
     pub data_dir: PathBuf,
     /// When the local log syncs what it wrote.
@@ -184,6 +186,51 @@ pub enum SaslMechanism {
     ScramSha512,
 }
 
+/// A database whose outbox is relayed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outbox {
+    /// Its address, as clients of PostgreSQL take it.
+    pub url: Secret,
+    /// The schema the outbox is in.
+    pub schema: String,
+    /// How often a row is tried before it is marked.
+    pub attempts: u32,
+    /// Before the second attempt.
+    pub backoff: Duration,
+    /// What becomes of the rows behind a marked one.
+    pub on_dead: OnDead,
+    /// Whether new positions are told to whoever listens on PostgreSQL.
+    pub notify: bool,
+    /// How often to look where PostgreSQL cannot wake the relay.
+    pub poll: Duration,
+}
+
+impl Outbox {
+    /// The outbox at an address, with the defaults of an app file.
+    #[must_use]
+    pub fn new(url: Secret) -> Self {
+        Self {
+            url,
+            schema: "public".to_owned(),
+            attempts: 5,
+            backoff: Duration::from_secs(1),
+            on_dead: OnDead::default(),
+            notify: true,
+            poll: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What becomes of the rows behind a marked one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDead {
+    /// They wait.
+    #[default]
+    Park,
+    /// They go on.
+    Skip,
+}
+
 /// When the local log syncs what it wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
@@ -255,6 +302,7 @@ impl Settings {
         Self {
             log: LogSetting::default(),
             kafka: Kafka::default(),
+            outbox: None,
             data_dir: data_dir.into(),
             durability: Durability::default(),
             compression: Compression::default(),
@@ -275,7 +323,7 @@ impl fmt::Debug for Settings {
             Some(source) => written.field("log", source),
             None => written.field("log", &self.log),
         };
-        written.field("kafka", &self.kafka);
+        written.field("kafka", &self.kafka).field("outbox", &self.outbox);
         match self.substituted.get("data_dir") {
             Some(source) => written.field("data_dir", source),
             None => written.field("data_dir", &self.data_dir),

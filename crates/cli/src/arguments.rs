@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::commands::{
-    check, completions, consumers, dead_letters, demo, describe, init, migrate, publish, replay, run, schema, status,
-    tail, test, verify, view,
+    check, completions, consumers, dead_letters, demo, describe, init, listen, migrate, outbox, publish, replay, run,
+    schema, status, tail, test, verify, view,
 };
 use crate::terminal::ColorChoice;
 
@@ -77,6 +77,10 @@ pub(crate) enum Command {
     Publish(publish::PublishArguments),
     /// Print the records of a topic as NDJSON.
     Tail(tail::TailArguments),
+    /// Hand the events of topics to a program, woken by PostgreSQL.
+    Listen(listen::ListenArguments),
+    /// Set up a transactional outbox in PostgreSQL, look at it, mend it.
+    Outbox(outbox::OutboxArguments),
     /// Run a pipeline again over what it has read, into another topic.
     Replay(replay::ReplayArguments),
     /// Look at events that failed and were set aside.

@@ -7,7 +7,9 @@ pub(crate) mod dead_letters;
 pub(crate) mod demo;
 pub(crate) mod describe;
 pub(crate) mod init;
+pub(crate) mod listen;
 pub(crate) mod migrate;
+pub(crate) mod outbox;
 pub(crate) mod publish;
 pub(crate) mod replay;
 pub(crate) mod run;
@@ -52,6 +54,8 @@ pub(crate) fn execute(arguments: Arguments, terminal: &Terminal) -> Result<(), F
         Command::Verify(arguments) => verify::execute(session, &arguments),
         Command::Run(arguments) => in_runtime(run::execute(session, arguments)),
         Command::Publish(arguments) => in_runtime(publish::execute(session, arguments)),
+        Command::Outbox(arguments) => in_runtime(outbox::execute(session, &arguments)),
+        Command::Listen(arguments) => in_runtime(listen::execute(session, &arguments)),
         Command::Tail(arguments) => in_runtime(tail::execute(session, &arguments)),
         Command::Replay(arguments) => in_runtime(replay::execute(session, &arguments)),
         Command::DeadLetters(arguments) => in_runtime(dead_letters::execute(session, &arguments)),

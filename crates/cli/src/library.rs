@@ -6,12 +6,13 @@ pub(crate) use riverrun::migrate::{
     Compared, GroupReport, MigrateReport, Phase as MigrationPhase, Plan as MigrationPlan,
     Progress as MigrationProgress, TopicPlan as MigrationTopic,
 };
+pub(crate) use riverrun::outbox;
 pub(crate) use riverrun::server::Announcement;
 pub(crate) use riverrun::testing::{Report as TestReport, TestOutcome};
 pub(crate) use riverrun::topology::{DescribeFormat, Expression, Topic};
 pub(crate) use riverrun::{
-    App, Diagnostics, LogSetting, PipelineName, SCHEMA_FILE, Sample, ServeOptions, Server, TestFile, Time, TopicName,
-    Topology, VerifyReport, init, schema,
+    App, Diagnostics, LogSetting, OutboxSetting, PipelineName, SCHEMA_FILE, Sample, ServeOptions, Server, TestFile,
+    Time, TopicName, Topology, VerifyReport, init, schema,
 };
 
 use std::ops::ControlFlow;
@@ -179,6 +180,9 @@ fn not_started(error: ServeError) -> Report {
                 .hint(format!("write `partitions: {existing}` at the topic {topic}, or give the topic another name"))
         }
         ServeError::Start(StartError::StateLeftBehind(_)) => Report::new("RR0420", message),
+        ServeError::Outbox(_) => {
+            Report::new("RR0008", message).hint("write `outbox: { url: postgres://user@host:5432/database }`")
+        }
         ServeError::Start(_) | ServeError::Identity(_) => Report::new("RR0418", message),
         ServeError::Close(_) => Report::new("RR0419", message)
             .hint("what was acknowledged is on disk; `riverrun verify` checks the data directory"),

@@ -4,6 +4,7 @@
 //! This crate does no I/O, is not async, and its types do not implement serde: each wire has its own types at its door.
 
 pub mod attribute;
+pub mod context;
 pub mod event;
 pub mod key;
 pub mod limits;
@@ -15,6 +16,7 @@ pub mod time;
 pub mod verb;
 
 pub use attribute::{AttributeError, Attributes};
+pub use context::ContextError;
 pub use event::{Event, Record};
 pub use key::Key;
 pub use name::{AppName, ConsumerName, ModelName, NameError, OperatorName, PipelineName, TopicName, ViewName};

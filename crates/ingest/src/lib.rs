@@ -1,11 +1,10 @@
 //! The doors through which events come in, and the HTTP door through which they are read.
 //!
-//! Every event takes the same way: received, decoded ([`cloudevents`]), accepted ([`accept`]), appended to the log; only
+//! Every event takes the same way: received, decoded ([`cloudevents`]), accepted ([`riverrun_accept`]), appended to the log; only
 //! then is the sender answered. A door never acknowledges what the log has not stored, and holds no more bytes in memory than
 //! its [`http::admission`] allows. Readers bring their own positions, or leave them to a named consumer ([`consumers`]).
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
-pub mod accept;
 pub mod cloudevents;
 pub mod consumers;
 pub mod graphql;
@@ -13,8 +12,6 @@ pub mod http;
 pub mod json;
 pub mod metrics;
 
-pub use accept::{AcceptError, Acceptor, Target};
-pub use cloudevents::Received;
 pub use consumers::Consumers;
 pub use http::access::{Access, AccessError, Token};
 pub use http::caller::{Caller, Grant};

@@ -3,10 +3,10 @@
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
+use riverrun_accept::{Acceptor, Received, Target};
 use riverrun_event::limits::Limits;
 use riverrun_event::{Time, TopicName};
 use riverrun_ingest::cloudevents::{plain, structured};
-use riverrun_ingest::{Acceptor, Received, Target};
 use riverrun_log::NewRecord;
 use riverrun_topology::{Expression, Topic, TypePattern};
 

@@ -3,8 +3,8 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
+use riverrun_accept::Received;
 use riverrun_event::Event;
-use riverrun_ingest::Received;
 use riverrun_ingest::cloudevents::{DecodeError, batch, binary, plain, structured};
 
 const DEPTH: usize = 64;

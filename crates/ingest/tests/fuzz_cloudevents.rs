@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
+use riverrun_accept::Received;
 use riverrun_event::{Event, Key, Record, Time};
-use riverrun_ingest::cloudevents::{Received, batch, binary, encode, plain, structured};
+use riverrun_ingest::cloudevents::{batch, binary, encode, plain, structured};
 
 /// How long a run within the tests takes.
 const SHORT: Duration = Duration::from_secs(1);

@@ -10,6 +10,7 @@ pub mod client;
 pub mod event;
 pub mod lookup;
 pub mod migrate;
+pub mod outbox;
 pub mod server;
 pub mod testing;
 pub mod transform;
@@ -22,6 +23,7 @@ pub use server::{ServeError, ServeOptions, Server};
 pub use transform::{Outputs, Transform, Typed};
 pub use view::View;
 
+pub use riverrun_app::Outbox as OutboxSetting;
 pub use riverrun_app::{
     Color, Diagnostics, InitError, LoadError, LogSetting, SCHEMA_FILE, Sample, Settings, TestFile, TestFileError, init,
     schema,

@@ -2,7 +2,7 @@
 
 use riverrun_event::limits::PARTITIONS_MAX;
 
-use super::{ACCESS, DEFAULTS, KAFKA, LIMITS, PIPELINE, REQUIRED, STEP, Section, field};
+use super::{ACCESS, DEFAULTS, KAFKA, LIMITS, OUTBOX, PIPELINE, REQUIRED, STEP, Section, field};
 use crate::takes::Takes;
 
 pub(crate) static APP: Section = Section {
@@ -29,6 +29,13 @@ pub(crate) static APP: Section = Section {
             "see below",
             "How the app runs on Apache Kafka, where `log` says so.",
             "kafka: { instance: shop-1, replication: 3 }",
+        ),
+        field(
+            "outbox",
+            Takes::Mapping(&OUTBOX),
+            "none",
+            "A PostgreSQL database whose outbox is relayed into topics.",
+            "outbox: { url: '${env:DATABASE_URL}' }",
         ),
         field(
             "data_dir",

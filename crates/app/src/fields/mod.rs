@@ -5,6 +5,7 @@ mod aggregates;
 mod entities;
 mod joins;
 mod kafka;
+mod outbox;
 mod pipelines;
 mod running;
 
@@ -12,6 +13,7 @@ pub(crate) use aggregates::{AGGREGATE, COGROUP, COUNT, EMIT, FOLD, REDUCE, WINDO
 pub(crate) use entities::{APP, COMPACT, MODEL, RETENTION, TOPIC};
 pub(crate) use joins::{ABSENCE, DEDUPLICATE, IDENTIFY, JOIN, MONITOR, RATE, RATE_MAX, SEQUENCE, TABLE, THRESHOLD};
 pub(crate) use kafka::{KAFKA, KAFKA_ASSIGNOR, KAFKA_COMMIT, KAFKA_SASL, KAFKA_TLS, REPLICATION_MAX, STANDBYS_MAX};
+pub(crate) use outbox::{OUTBOX, OUTBOX_ATTEMPTS_MAX};
 pub(crate) use pipelines::{
     FLAT_MAP, LOOKUP, MERGE, PARTITIONER, PIPELINE, REPARTITION, ROUTE, SNAPSHOT_MODEL, STEP, TRANSFORM, WAY,
 };
@@ -76,8 +78,8 @@ pub(crate) const VERB: &str = "-";
 /// The fields of the app file that an included file may have: what the app does.
 pub(crate) const INCLUDABLE: [&str; 4] = ["topics", "models", "pipelines", "fragments"];
 /// The fields of the app file that the file of an environment may have: where and how it runs.
-pub(crate) const OVERLAYABLE: [&str; 9] =
-    ["log", "kafka", "data_dir", "durability", "compression", "cache", "listen", "limits", "access"];
+pub(crate) const OVERLAYABLE: [&str; 10] =
+    ["log", "kafka", "outbox", "data_dir", "durability", "compression", "cache", "listen", "limits", "access"];
 
 /// Every section, in the order of the reference.
 pub(crate) static SECTIONS: &[&Section] = &[
@@ -122,6 +124,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &KAFKA_ASSIGNOR,
     &KAFKA_TLS,
     &KAFKA_SASL,
+    &OUTBOX,
 ];
 
 #[cfg(test)]

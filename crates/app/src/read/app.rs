@@ -14,7 +14,7 @@ use super::reader::Reader;
 use super::settings::Defaults;
 use super::topic::TopicPart;
 use crate::fields;
-use crate::settings::{Compression, Durability, Kafka, LogSetting, Token};
+use crate::settings::{Compression, Durability, Kafka, LogSetting, Outbox, Token};
 use crate::source::Span;
 use crate::yaml::Node;
 
@@ -23,6 +23,7 @@ pub(crate) struct Parts {
     pub(crate) app: Option<AppName>,
     pub(crate) log: LogSetting,
     pub(crate) kafka: Kafka,
+    pub(crate) outbox: Option<Outbox>,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) durability: Durability,
     pub(crate) compression: Compression,
@@ -50,6 +51,7 @@ pub(crate) fn app(reader: &mut Reader<'_>, node: &Node) -> Option<Parts> {
     let app = fields.require(reader, "app").and_then(|node| reader.name(node, "an app", AppName::new));
     let log = fields.get("log").map(|node| reader.log(node)).unwrap_or_default();
     let kafka = fields.entry("kafka").map(|entry| reader.kafka(&entry.node, entry.name_span)).unwrap_or_default();
+    let outbox = fields.entry("outbox").and_then(|entry| reader.outbox(&entry.node, entry.name_span));
     let data_dir = fields.get("data_dir").and_then(|node| reader.data_dir(node));
     let durability = fields.get("durability").and_then(|node| reader.durability(node)).unwrap_or_default();
     let compression = fields.get("compression").and_then(|node| reader.compression(node)).unwrap_or_default();
@@ -68,6 +70,7 @@ pub(crate) fn app(reader: &mut Reader<'_>, node: &Node) -> Option<Parts> {
         app,
         log,
         kafka,
+        outbox,
         data_dir,
         durability,
         compression,

@@ -12,6 +12,7 @@ mod lookup;
 mod model;
 mod monitor;
 mod operator;
+mod outbox;
 mod pipeline;
 mod reader;
 mod repartition;

@@ -34,7 +34,7 @@ pub(crate) struct RunArguments {
     /// Threads per pipeline, at most one per task [default: one per processor].
     #[arg(long, value_name = "NUMBER", value_parser = parse_workers)]
     workers: Option<usize>,
-    /// Run a part only: `doors`, `pipelines`, or `pipelines=a,b`.
+    /// Run a part only: `doors`, `outbox`, `pipelines`, or `pipelines=a,b`.
     #[arg(long, value_name = "PART", value_parser = parse_only)]
     only: Option<Only>,
     /// End when there was nothing left to do for this long.
@@ -60,6 +60,7 @@ pub(crate) struct RunArguments {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Only {
     Doors,
+    Outbox,
     Pipelines(Option<Vec<PipelineName>>),
 }
 
@@ -73,12 +74,13 @@ fn parse_workers(text: &str) -> Result<usize, String> {
 fn parse_only(text: &str) -> Result<Only, String> {
     match text.split_once('=') {
         None if text == "doors" => Ok(Only::Doors),
+        None if text == "outbox" => Ok(Only::Outbox),
         None if text == "pipelines" => Ok(Only::Pipelines(None)),
         Some(("pipelines", names)) => {
             let names: Result<Vec<_>, _> = names.split(',').map(PipelineName::new).collect();
             names.map(|names| Only::Pipelines(Some(names))).map_err(|error| error.to_string())
         }
-        _ => Err("expected doors, pipelines or pipelines=a,b".to_owned()),
+        _ => Err("expected doors, outbox, pipelines or pipelines=a,b".to_owned()),
     }
 }
 
@@ -116,14 +118,16 @@ pub(crate) async fn execute(session: Session<'_>, arguments: RunArguments) -> Re
 }
 
 fn options(arguments: &RunArguments) -> ServeOptions {
-    let (doors, pipelines) = match &arguments.only {
-        None => (true, None),
-        Some(Only::Doors) => (true, Some(Vec::new())),
-        Some(Only::Pipelines(names)) => (false, names.clone()),
+    let (doors, outbox, pipelines) = match &arguments.only {
+        None => (true, true, None),
+        Some(Only::Doors) => (true, false, Some(Vec::new())),
+        Some(Only::Outbox) => (false, true, Some(Vec::new())),
+        Some(Only::Pipelines(names)) => (false, false, names.clone()),
     };
     ServeOptions {
         workers: arguments.workers,
         doors,
+        outbox,
         pipelines,
         listen: arguments.listen,
         accept_data_loss: arguments.accept_data_loss,
@@ -192,6 +196,7 @@ mod tests {
     fn parts_are_named() {
         let name = |text: &str| PipelineName::new(text).unwrap();
         assert_eq!(parse_only("doors"), Ok(Only::Doors));
+        assert_eq!(parse_only("outbox"), Ok(Only::Outbox));
         assert_eq!(parse_only("pipelines"), Ok(Only::Pipelines(None)));
         assert_eq!(parse_only("pipelines=a,b"), Ok(Only::Pipelines(Some(vec![name("a"), name("b")]))));
         for bad in ["", "door", "pipelines=", "pipelines=A", "doors=a"] {

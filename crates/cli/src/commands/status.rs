@@ -15,7 +15,7 @@ const EXAMPLES: &str = "\
 RECORDS are those a topic holds. IN to SKIPPED are what pipelines did since the server started; `dead-letters list` has \
 all that were ever set aside. LATE are events that came after their window. A pipeline with a repartition has a line for each \
 part: `totals/by-customer` is what stands behind the step `by-customer`. LAG is what a task has yet to process, in events and as the age of the oldest of them; of a consumer, what it has yet to commit. \
-On Kafka, DOORS recognise behind the answer what is sent again; WAITING has been stored and is not in its topic yet.
+On Kafka, DOORS recognise behind the answer what is sent again; WAITING has been stored and is not in its topic yet. OUTBOX is the relay in this server; `riverrun outbox status` shows what waits in PostgreSQL.
 
 Examples:
   riverrun status
@@ -51,6 +51,21 @@ pub(crate) struct Status {
     doors: Vec<DoorStatus>,
     #[serde(default)]
     consumers: Vec<ConsumerStatus>,
+    #[serde(default)]
+    outbox: Option<RelayStatus>,
+}
+
+/// The relay of the outbox.
+#[derive(Debug, Deserialize)]
+struct RelayStatus {
+    state: String,
+    #[serde(default)]
+    reason: Option<String>,
+    shards: u64,
+    relays: u64,
+    published: u64,
+    duplicates: u64,
+    marked: u64,
 }
 
 /// One topic.
@@ -145,6 +160,7 @@ fn show(status: &Status, url: &str, terminal: &Terminal) -> Result<(), Failure> 
         topics(&status.topics),
         models(&status.models),
         doors(&status.doors),
+        relay(status.outbox.as_ref()),
         pipelines(&status.pipelines),
         tasks(&status.pipelines),
         (!status.consumers.is_empty()).then(|| consumers::summary(&status.consumers)),
@@ -178,6 +194,17 @@ fn doors(doors: &[DoorStatus]) -> Option<String> {
         std::iter::once(door.topic.clone()).chain(counts.map(count)).collect()
     };
     section(&["DOOR", "LET IN", "DUPLICATES", "DEAD LETTERS", "WAITING"], doors.iter().map(row).collect())
+}
+
+fn relay(relay: Option<&RelayStatus>) -> Option<String> {
+    let relay = relay?;
+    let state = match &relay.reason {
+        Some(reason) => format!("{}: {reason}", relay.state),
+        None => relay.state.clone(),
+    };
+    let counts = [relay.shards, relay.relays, relay.published, relay.duplicates, relay.marked];
+    let row = std::iter::once(state).chain(counts.map(count)).collect();
+    section(&["OUTBOX", "SHARDS", "RELAYS", "PUBLISHED", "DUPLICATES", "MARKED"], vec![row])
 }
 
 fn pipelines(pipelines: &[PipelineStatus]) -> Option<String> {

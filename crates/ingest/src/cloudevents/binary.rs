@@ -9,7 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use bytes::Bytes;
 use riverrun_event::attribute::CONTEXT_ATTRIBUTES;
 
-use super::{DecodeError, Received};
+use super::{DecodeError, FromWire as _, Received};
 
 /// What the headers of attributes start with.
 const PREFIX: &str = "ce-";

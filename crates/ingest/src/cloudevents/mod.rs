@@ -1,7 +1,7 @@
 //! CloudEvents 1.0 on the wire: how events come in (structured, batch, binary, plain JSON) and how records go out.
 //!
-//! Decoding reads attributes straight into an [`Event`] and keeps the data as the bytes that arrived, sharing the body's
-//! allocation. It knows no topics: what an event lacks and which key it gets is decided by [`crate::accept`]. The attribute
+//! Decoding reads attributes straight into a [`riverrun_event::Event`] and keeps the data as the bytes that arrived, sharing the body's
+//! allocation. It knows no topics: what an event lacks and which key it gets is decided by [`riverrun_accept`]. The attribute
 //! `partitionkey` is taken out of the attributes, since it becomes the key; `rrposition`, which Riverrun prints on every
 //! record it gives out, is dropped, so that what was read can be published again.
 
@@ -11,7 +11,8 @@ pub mod encode;
 pub mod plain;
 pub mod structured;
 
-use riverrun_event::{AttributeError, Event, Time};
+pub use riverrun_accept::Received;
+use riverrun_event::{AttributeError, Time};
 
 use crate::json::JsonError;
 
@@ -24,26 +25,17 @@ pub const STRUCTURED: &str = "application/cloudevents+json";
 /// Media type of a batch.
 pub const BATCH: &str = "application/cloudevents-batch+json";
 
-/// An event as a door received it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// The event without its key. `id`, `source` and `kind` are empty where the sender gave none.
-    pub event: Event,
-    /// The attribute `partitionkey`.
-    pub partition_key: Option<Box<str>>,
-    /// Whether the sender sent bare data: then the topic's `id:` and `time:` and the defaults complete the event.
-    pub bare: bool,
-    /// Whether the data is known to be valid JSON within the depth limit.
-    pub data_checked: bool,
+/// Reading attributes as the wire has them, by name.
+pub(crate) trait FromWire {
+    /// Adds an attribute that is none of the context attributes.
+    fn extension(&mut self, name: &str, value: &str) -> Result<(), DecodeError>;
+
+    /// Sets the context attribute `name` from its text; false when `name` is no context attribute.
+    fn context(&mut self, name: &str, value: &str) -> Result<bool, DecodeError>;
 }
 
-impl Received {
-    pub(crate) fn new() -> Self {
-        Self { event: Event::new("", "", ""), partition_key: None, bare: false, data_checked: false }
-    }
-
-    /// Adds an attribute that is none of the context attributes.
-    pub(crate) fn extension(&mut self, name: &str, value: &str) -> Result<(), DecodeError> {
+impl FromWire for Received {
+    fn extension(&mut self, name: &str, value: &str) -> Result<(), DecodeError> {
         match name {
             POSITION => Ok(()),
             PARTITION_KEY if self.partition_key.is_some() => Err(DecodeError::Repeated(name.to_owned())),
@@ -56,8 +48,7 @@ impl Received {
         }
     }
 
-    /// Sets the context attribute `name` from its text; false when `name` is no context attribute.
-    pub(crate) fn context(&mut self, name: &str, value: &str) -> Result<bool, DecodeError> {
+    fn context(&mut self, name: &str, value: &str) -> Result<bool, DecodeError> {
         let event = &mut self.event;
         match name {
             "specversion" if value == "1.0" => {}

@@ -3,7 +3,7 @@
 //! What the event lacks is filled in when it is accepted:
 //! - `id`: the header `Idempotency-Key`, else the topic's `id:` expression, else a new unique id (then a repeated request is
 //!   a new event).
-//! - `source`: [`crate::accept::SOURCE_DEFAULT`]; `type`: the topic's name; `time`: the topic's `time:` expression, else none.
+//! - `source`: [`riverrun_accept::SOURCE_DEFAULT`]; `type`: the topic's name; `time`: the topic's `time:` expression, else none.
 //! - `datacontenttype`: the header `Content-Type` as it was sent.
 
 use axum::http::HeaderMap;

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use riverrun_event::attribute::CONTEXT_ATTRIBUTES;
 
-use super::{DecodeError, Received};
+use super::{DecodeError, FromWire as _, Received};
 use crate::json::{Reader, utf8};
 
 /// Decodes the body of a request in structured mode; data may be `depth_max` levels deep.

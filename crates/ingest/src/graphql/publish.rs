@@ -7,10 +7,10 @@ use riverrun_event::{Time, Verb};
 use riverrun_log::{Health, Logged, NewRecord};
 
 use super::session::Session;
-use crate::accept::{AcceptError, Target};
-use crate::cloudevents::{DecodeError, Received};
+use crate::cloudevents::{DecodeError, FromWire as _, Received};
 use crate::http::problem::DoorError;
 use crate::http::write::{append, keep_trace};
+use riverrun_accept::{AcceptError, Target};
 
 /// The root of mutations.
 pub(super) struct Mutation;

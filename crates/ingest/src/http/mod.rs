@@ -31,11 +31,11 @@ use tokio::sync::watch;
 pub use self::consumers::wire::ConsumerStatus;
 pub use self::server::serve;
 pub(crate) use self::write::parse_media_type as media_type;
-use crate::accept::Acceptor;
 use crate::consumers::Consumers;
 use crate::metrics::Metrics;
 use access::Access;
 use admission::Admission;
+use riverrun_accept::Acceptor;
 use routes::{Needs, Routes};
 
 /// What the doors stand on.

@@ -17,11 +17,11 @@ use self::kind::Kind;
 use super::access::AccessError;
 use super::body::BodyError;
 use super::cursor::QueryError;
-use crate::accept::AcceptError;
 use crate::cloudevents::batch::BatchError;
 use crate::cloudevents::{self, DecodeError};
 use crate::consumers::ConsumerError;
 use crate::graphql::GraphqlError;
+use riverrun_accept::AcceptError;
 
 /// The media type of a problem document.
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");

@@ -12,16 +12,16 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use riverrun_event::event::is_json_media_type;
-use riverrun_event::{Time, TopicName, Verb};
+use riverrun_event::{Time, Verb};
 use riverrun_log::{AppendBatch, AppendError, Health, Logged, NewRecord};
 use tracing::Instrument as _;
 
 use super::caller::Caller;
 use super::problem::{self, DoorError};
 use super::{Shared, body};
-use crate::accept::Target;
 use crate::cloudevents::{self, Received, batch, binary, plain, structured};
 use crate::metrics::TopicLabels;
+use riverrun_accept::{Target, to_entrances};
 
 /// `POST /topics/{topic}/events`.
 pub(super) async fn to_topic(
@@ -169,7 +169,7 @@ pub(crate) async fn append(shared: &Shared, mut records: Vec<NewRecord>) -> Resu
     }
     let doors = &shared.doors;
     if doors.entrances {
-        records.iter_mut().for_each(|record| record.topic = TopicName::entrance_of(&record.topic));
+        to_entrances(&mut records);
     }
     let bytes: usize = records.iter().map(NewRecord::bytes).sum();
     let span = tracing::debug_span!("append", events = records.len(), bytes);

@@ -17,6 +17,7 @@ const DEPTH_MAX: usize = 128;
 #[derive(Debug)]
 pub struct Batch {
     events: Vec<(Position, RawEvent)>,
+    texts: Vec<Box<RawValue>>,
     pub(super) cursor: String,
 }
 
@@ -43,13 +44,18 @@ impl Batch {
         self.events.iter().map(|(position, event)| (position, event))
     }
 
+    /// The events as the server wrote them: CloudEvents in JSON, with `rrposition`.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(|text| text.get())
+    }
+
     /// The batch of a page; none where nothing came.
     pub(super) fn read(page: Page, url: &str) -> Result<Option<Self>, ClientError> {
         let Some(cursor) = page.cursor.filter(|_| !page.events.is_empty()) else { return Ok(None) };
         let events = page.events.iter().map(|event| decode(event.get()));
         let events = events.collect::<Result<_, _>>();
         let events = events.map_err(|reason| ClientError::Answer { url: url.to_owned(), reason })?;
-        Ok(Some(Self { events, cursor }))
+        Ok(Some(Self { events, texts: page.events, cursor }))
     }
 }
 

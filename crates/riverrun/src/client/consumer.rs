@@ -85,10 +85,16 @@ impl Consumer {
     /// # Errors
     /// [`ClientError::Url`] when the address cannot be used.
     pub fn connect(url: &str, name: &str, topics: &[&str]) -> Result<Self, ClientError> {
+        Ok(Self::over(Client::new(url, None)?, name, topics))
+    }
+
+    /// A reader of the consumer `name` of a server that there is a client of, which reads these topics. Nothing is sent yet.
+    #[must_use]
+    pub fn over(client: Client, name: &str, topics: &[&str]) -> Self {
         // A hasher's keys are random: readers of one consumer never get the same name.
         let unique = RandomState::new().build_hasher().finish();
-        Ok(Self {
-            client: Client::new(url, None)?,
+        Self {
+            client,
             path: format!("/consumers/{}", encoded(name)),
             topics: encoded(&topics.join(",")),
             reader: format!("rust-{unique:016x}"),
@@ -96,7 +102,7 @@ impl Consumer {
             session: Duration::from_secs(30),
             limit: 1_000,
             seated: false,
-        })
+        }
     }
 
     /// The same reader, showing an access token.
@@ -134,17 +140,24 @@ impl Consumer {
     /// # Errors
     /// [`ClientError`] that trying again does not mend: no access, no such topic, events removed by retention.
     pub async fn next(&mut self) -> Result<Batch, ClientError> {
-        let path = self.read_path();
+        loop {
+            if let Some(batch) = self.next_within(Duration::from_secs(WAIT_SECONDS)).await? {
+                return Ok(batch);
+            }
+        }
+    }
+
+    /// Waits this long for events, in whole seconds and at most 20; none when nothing came. Safe to drop while it waits.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn next_within(&mut self, patience: Duration) -> Result<Option<Batch>, ClientError> {
+        let path = self.read_path(patience.as_secs().min(WAIT_SECONDS));
         self.seated = true;
         let mut pause = PAUSE.0;
         loop {
             match self.answered(self.client.get_json::<Page>(&path)).await {
-                Ok(page) => {
-                    pause = PAUSE.0;
-                    if let Some(batch) = Batch::read(page, self.client.url())? {
-                        return Ok(batch);
-                    }
-                }
+                Ok(page) => return Batch::read(page, self.client.url()),
                 Err(error) => pause = wait(error, pause).await?,
             }
         }
@@ -186,12 +199,12 @@ impl Consumer {
         left
     }
 
-    fn read_path(&self) -> String {
+    fn read_path(&self, wait_seconds: u64) -> String {
         let Self { path, topics, reader, limit, .. } = self;
         let from = self.from.as_ref().map(|from| format!("&from={from}")).unwrap_or_default();
         let session = self.session.as_secs().max(1);
         format!(
-            "{path}/events?topic={topics}&reader={reader}&session={session}&limit={limit}&wait={WAIT_SECONDS}{from}"
+            "{path}/events?topic={topics}&reader={reader}&session={session}&limit={limit}&wait={wait_seconds}{from}"
         )
     }
 

@@ -20,6 +20,7 @@ pub(super) fn is_idle(parts: &Parts) -> Result<bool, ReadError> {
     let nothing_waits = models.iter().all(|model| model.next == model.end)
         && doors.iter().all(|door| door.waiting.iter().all(|events| *events == 0))
         && pipelines.iter().all(riverrun_runtime::PipelineStatus::is_idle)
+        && parts.relay.as_ref().is_none_or(|relay| relay.get().idle)
         && !parts.runtime.is_replaying();
     Ok(nothing_waits && !moved.has_changed().unwrap_or(false))
 }

@@ -13,6 +13,7 @@ use super::log::Opened;
 pub(super) struct Registered {
     pub(super) runtime: riverrun_runtime::Metrics,
     pub(super) doors: riverrun_ingest::Metrics,
+    pub(super) relay: riverrun_outbox_relay::Metrics,
     registry: Registry,
     lag_events: Family<TaskLabels, Gauge>,
     lag_seconds: Family<TaskLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
@@ -41,10 +42,11 @@ struct ConsumerLabels {
 }
 
 impl Registered {
-    pub(super) fn new(log: &Opened) -> Self {
+    pub(super) fn new(log: &Opened, has_outbox: bool) -> Self {
         let mut registered = Self {
             runtime: riverrun_runtime::Metrics::default(),
             doors: riverrun_ingest::Metrics::default(),
+            relay: riverrun_outbox_relay::Metrics::default(),
             registry: Registry::default(),
             lag_events: Family::default(),
             lag_seconds: Family::default(),
@@ -55,6 +57,9 @@ impl Registered {
         let registry = &mut registered.registry;
         registered.runtime.register(registry);
         registered.doors.register(registry);
+        if has_outbox {
+            registered.relay.register(registry);
+        }
         log.register(registry);
         registry.register(
             "riverrun_task_lag_events",

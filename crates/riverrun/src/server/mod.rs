@@ -14,6 +14,7 @@ mod matrix;
 mod metrics;
 mod migration;
 mod problem;
+mod relay;
 mod replays;
 mod routes;
 mod status;
@@ -25,12 +26,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use riverrun_accept::{Acceptor, IdentityError};
 use riverrun_app::{Diagnostics, Settings};
 use riverrun_event::{PipelineName, Position};
-use riverrun_ingest::accept::IdentityError;
-use riverrun_ingest::{Acceptor, Access, Consumers, Doors, Grant, Guarded, Token};
+use riverrun_ingest::{Access, Consumers, Doors, Grant, Guarded, Token};
 use riverrun_log::{Health, Log};
 use riverrun_log_local::{Loss, OpenError};
+use riverrun_outbox_relay::{Relay, StatusHandle};
 use riverrun_runtime::{Entrances, Runtime, RuntimeOptions, StartError, WallClock};
 use riverrun_topology::Topology;
 use tokio::net::TcpListener;
@@ -52,6 +54,8 @@ pub struct ServeOptions {
     pub workers: Option<usize>,
     /// Whether events come in and go out by HTTP. Health, metrics and status are served in any case.
     pub doors: bool,
+    /// Whether the outbox that the app file names is relayed.
+    pub outbox: bool,
     /// Which pipelines run; all without it.
     pub pipelines: Option<Vec<PipelineName>>,
     /// Where HTTP is served instead of the app file's `listen`.
@@ -73,6 +77,7 @@ impl Default for ServeOptions {
         Self {
             workers: None,
             doors: true,
+            outbox: true,
             pipelines: None,
             listen: None,
             data_dir: None,
@@ -113,6 +118,9 @@ pub enum ServeError {
     /// The log on Kafka cannot be opened.
     #[error(transparent)]
     Kafka(#[from] riverrun_log_kafka::OpenError),
+    /// The outbox cannot be relayed as it is declared.
+    #[error("outbox: {0}")]
+    Outbox(String),
     /// The pipelines cannot be started.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -138,6 +146,7 @@ pub struct Server {
     parts: Arc<Parts>,
     closing: watch::Sender<bool>,
     serving: Option<JoinHandle<()>>,
+    relaying: Option<JoinHandle<()>>,
     announcement: Option<Announcement>,
 }
 
@@ -149,6 +158,9 @@ struct Parts {
     runtime: Runtime,
     consumers: Consumers,
     metrics: metrics::Registered,
+    /// What the relay of the outbox says, where there is one here.
+    relay: Option<StatusHandle>,
+    acceptor: Arc<Acceptor>,
     /// Instances that have other tasks.
     others: Others,
     settings: Settings,
@@ -187,27 +199,52 @@ impl Server {
             Opened::open(&data_dir, &settings, dealing, address, options.accept_data_loss, options.embedded).await;
         let opened = opening?;
         waiting.opened(opened.log());
-        let metrics = metrics::Registered::new(&opened);
+        let metrics = metrics::Registered::new(&opened, settings.outbox.is_some());
         let running = RuntimeOptions {
             workers: options.workers.unwrap_or_else(processors),
             pipelines: options.pipelines.clone(),
             metrics: metrics.runtime.clone(),
             clock: WallClock::System,
             drop_state: options.drop_state,
-            entrances: entrances(&opened, &settings, options.doors),
+            entrances: entrances(&opened, &settings, options.doors || options.outbox),
         };
         let log = opened.log();
         let consumers = Consumers::new(Arc::clone(&log), topology.app.clone());
         let runtime = Runtime::start(Arc::clone(&topology), Arc::clone(&log), running).await?;
         drop(waiting);
         let closing = watch::Sender::new(false);
-        let (copied, hears) = (Arc::default(), closing.subscribe());
-        let others = Others::new();
-        let parts =
-            Parts { topology, log, opened, runtime, consumers, metrics, others, settings, copied, closing: hears };
-        let parts = Arc::new(parts);
-        let mut server =
-            Self { url: String::new(), parts: Arc::clone(&parts), closing, serving: None, announcement: None };
+        let acceptor = Arc::new(Acceptor::new(topology.topics.values().cloned(), settings.limits)?);
+        let relay = match options.outbox && !options.embedded {
+            true => {
+                let (accept, append) = (Arc::clone(&acceptor), Arc::clone(&log));
+                relay::relay(
+                    &settings,
+                    runtime.has_entrances(),
+                    accept,
+                    append,
+                    metrics.relay.clone(),
+                    closing.subscribe(),
+                )?
+            }
+            false => None,
+        };
+        let parts = Arc::new(Parts {
+            topology,
+            log,
+            opened,
+            runtime,
+            consumers,
+            metrics,
+            relay: relay.as_ref().map(Relay::status),
+            acceptor,
+            others: Others::new(),
+            settings,
+            copied: Arc::default(),
+            closing: closing.subscribe(),
+        });
+        let relaying = relay.map(|relay| tokio::spawn(relay.run()));
+        let (url, announcement) = (String::new(), None);
+        let mut server = Self { url, parts: Arc::clone(&parts), closing, serving: None, relaying, announcement };
         server.listen(listener, listen, &parts.settings, options.doors)?;
         if !options.embedded {
             server.announcement = Some(Announcement::write(&data_dir, &server.url)?);
@@ -224,19 +261,18 @@ impl Server {
     ) -> Result<(), ServeError> {
         let listen = listener.local_addr().map_err(|source| ServeError::Listen { listen: asked, source })?;
         self.url = format!("http://{listen}");
-        let routes = self.routes(listen, settings, open)?;
+        let routes = self.routes(listen, settings, open);
         self.serving = Some(tokio::spawn(riverrun_ingest::serve(listener, routes, self.closing.subscribe())));
         Ok(())
     }
 
-    fn routes(&self, listen: SocketAddr, settings: &Settings, open: bool) -> Result<Guarded, IdentityError> {
+    fn routes(&self, listen: SocketAddr, settings: &Settings, open: bool) -> Guarded {
         let tokens = settings.tokens.iter().map(token).collect();
         // Other instances call it by the name that they are told.
         let hosts: Vec<String> = settings.allowed_hosts.iter().chain(&settings.kafka.address).cloned().collect();
-        let acceptor = Acceptor::new(self.parts.topology.topics.values().cloned(), settings.limits)?;
         let doors = Doors {
             log: Arc::clone(&self.parts.log),
-            acceptor: Arc::new(acceptor),
+            acceptor: Arc::clone(&self.parts.acceptor),
             consumers: self.parts.consumers.clone(),
             limits: settings.limits,
             metrics: self.parts.metrics.doors.clone(),
@@ -245,7 +281,7 @@ impl Server {
             dead_letters: dead_letters::all(&self.parts).into(),
             closing: self.closing.subscribe(),
         };
-        Ok(routes::routes(Arc::clone(&self.parts), doors, open))
+        routes::routes(Arc::clone(&self.parts), doors, open)
     }
 
     /// Where HTTP is served, for example `http://127.0.0.1:8080`.
@@ -308,6 +344,10 @@ impl Server {
         {
             tracing::warn!("requests were still open; their connections are dropped");
             serving.abort();
+        }
+        if let Some(relaying) = self.relaying.take() {
+            // It cannot fail but by a panic, which was reported where it happened.
+            let _ended = relaying.await;
         }
         drop(self.announcement.take());
         let parts = Arc::clone(&self.parts);

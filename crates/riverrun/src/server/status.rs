@@ -6,6 +6,7 @@ use riverrun_log::{Health, ReadError};
 use riverrun_runtime::{DoorStatus, ModelStatus, PipelineState, PipelineStatus, TaskStatus};
 use serde::Serialize;
 
+use super::relay::OutboxStatus;
 use super::{Parts, idle};
 
 #[derive(Serialize)]
@@ -22,6 +23,8 @@ pub(super) struct Status {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     doors: Vec<Door>,
     consumers: Vec<ConsumerStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox: Option<OutboxStatus>,
 }
 
 #[derive(Serialize)]
@@ -114,6 +117,7 @@ impl Status {
             pipelines: parts.runtime.pipelines()?.into_iter().map(Pipeline::from).collect(),
             doors: parts.runtime.doors()?.into_iter().map(Door::from).collect(),
             consumers: consumers.iter().map(ConsumerStatus::from).collect(),
+            outbox: parts.relay.as_ref().map(|relay| relay.get().into()),
         })
     }
 }

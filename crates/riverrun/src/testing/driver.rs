@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use riverrun_accept::{AcceptError, Acceptor, Received, Target};
 use riverrun_event::{Key, Offset, Partition, PipelineName, Record, Time, TopicName, TopicPartition};
 use riverrun_ingest::http::problem::DoorError;
-use riverrun_ingest::{AcceptError, Acceptor, Received, Target};
 use riverrun_log::memory::MemoryLog;
 use riverrun_log::{AppendBatch, Log, Logged, NewRecord, ReadError, Topics};
 use riverrun_runtime::{Metrics, PipelineState, Runtime, RuntimeOptions, StartError, WallClock};

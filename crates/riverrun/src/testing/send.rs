@@ -1,8 +1,8 @@
 //! From a given event of a test file to what a door would have received: CloudEvents in structured mode, or plain JSON.
 
 use bytes::Bytes;
+use riverrun_accept::Received;
 use riverrun_app::{Given, GivenData};
-use riverrun_ingest::Received;
 use riverrun_ingest::cloudevents::structured;
 use riverrun_ingest::http::problem::DoorError;
 use riverrun_log::Logged;

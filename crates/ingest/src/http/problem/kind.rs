@@ -4,12 +4,12 @@ use axum::http::StatusCode;
 use riverrun_log::{AppendError, ReadError};
 
 use super::DoorError;
-use crate::accept::AcceptError;
 use crate::cloudevents::DecodeError;
 use crate::consumers::ConsumerError;
 use crate::http::access::AccessError;
 use crate::http::body::BodyError;
 use crate::json::JsonError;
+use riverrun_accept::AcceptError;
 
 /// What an error is called, and how it is answered.
 pub(super) struct Kind(pub(super) &'static str, pub(super) StatusCode, pub(super) &'static str);

@@ -1,6 +1,6 @@
-//! The accept stage: every door hands what it received to the [`Acceptor`] and gets a record for the log, or the reason why not.
+//! From what a door received to a record for the log.
 //!
-//! After it an event has valid attributes, a key where there is one, a topic and a partition, and JSON data that is JSON. It
+//! After this an event has valid attributes, a key where there is one, a topic and a partition, and JSON data that is JSON. It
 //! stores nothing and asks the log nothing, so accepting the same event again gives the same record (save for generated ids).
 //!
 //! The key comes from the topic's `key:` expression; where there is none, or it gives null, from the attribute
@@ -10,18 +10,16 @@
 use std::collections::BTreeMap;
 
 use riverrun_event::attribute::is_forbidden;
-use riverrun_event::limits::{CONTEXT_VALUE_BYTES_MAX, Limits};
+use riverrun_event::context::{self, ContextError};
+use riverrun_event::limits::Limits;
 use riverrun_event::partitioner::partition_of;
 use riverrun_event::{Event, Key, Time, TopicName};
 use riverrun_log::NewRecord;
+use riverrun_topology::json::{self, JsonError};
 use riverrun_topology::{Draft, EvaluationError, Expression, Topic, Value};
 
-use crate::cloudevents::Received;
-use crate::json::{self, JsonError};
-
-mod identity;
-
-pub use identity::IdentityError;
+use crate::identity::{Identities, IdentityError};
+use crate::received::Received;
 
 /// The `source` of plain JSON events.
 pub const SOURCE_DEFAULT: &str = "/http";
@@ -108,7 +106,7 @@ fn no_route(kind: &str, topics: &[String]) -> String {
 pub struct Acceptor {
     topics: BTreeMap<Box<str>, Topic>,
     limits: Limits,
-    identities: identity::Identities,
+    identities: Identities,
 }
 
 impl Acceptor {
@@ -118,7 +116,7 @@ impl Acceptor {
     /// [`IdentityError`] when the system gives no random numbers, without which no unique ids can be made.
     pub fn new(topics: impl IntoIterator<Item = Topic>, limits: Limits) -> Result<Self, IdentityError> {
         let topics = topics.into_iter().map(|topic| (topic.name.as_str().into(), topic)).collect();
-        Ok(Self { topics, limits, identities: identity::Identities::new()? })
+        Ok(Self { topics, limits, identities: Identities::new()? })
     }
 
     /// The topic a sender named, if it may be written.
@@ -171,7 +169,7 @@ impl Acceptor {
         if bare {
             event = self.complete(event, topic, now)?;
         }
-        check_context(&event)?;
+        context::check(&event)?;
         self.check_time(&event, now)?;
         let event = with_key(event, topic, partition_key, now)?;
         Ok(NewRecord { topic: topic.name.clone(), partition: partition_of(&event, topic.partitions), event })
@@ -234,6 +232,20 @@ impl Acceptor {
     }
 }
 
+impl From<ContextError> for AcceptError {
+    fn from(error: ContextError) -> Self {
+        match error {
+            ContextError::Missing(attribute) => Self::Missing(attribute),
+            ContextError::Attribute { attribute, message } => Self::Attribute { attribute, message },
+        }
+    }
+}
+
+/// Sends records into the entrances of their topics, where the log does not recognise what is sent again.
+pub fn to_entrances(records: &mut [NewRecord]) {
+    records.iter_mut().for_each(|record| record.topic = TopicName::entrance_of(&record.topic));
+}
+
 /// Lets `read` look at the event as expressions see it, and gives the event back.
 fn evaluate<T>(event: Event, now: Time, read: impl FnOnce(&mut Draft) -> T) -> (Event, T) {
     let mut draft = Draft::new(event, now);
@@ -280,62 +292,4 @@ fn sent_key(attribute: &'static str, text: String) -> Result<Key, AcceptError> {
         return Err(AcceptError::Attribute { attribute, message: "control characters are not allowed".to_owned() });
     }
     Key::new(text).map_err(|error| AcceptError::Attribute { attribute, message: error.to_string() })
-}
-
-/// Checks the context attributes against CloudEvents' rules and the limits.
-fn check_context(event: &Event) -> Result<(), AcceptError> {
-    for (attribute, value) in [("id", &event.id), ("source", &event.source), ("type", &event.kind)] {
-        if value.is_empty() {
-            return Err(AcceptError::Missing(attribute));
-        }
-        check_text(attribute, value)?;
-    }
-    check_uri("source", &event.source)?;
-    for (attribute, value) in
-        [("subject", &event.subject), ("dataschema", &event.data_schema), ("datacontenttype", &event.content_type)]
-    {
-        let Some(value) = value else { continue };
-        if value.is_empty() {
-            return refused(attribute, "it must not be empty; leave it out instead");
-        }
-        check_text(attribute, value)?;
-    }
-    event.data_schema.as_deref().map_or(Ok(()), |uri| check_uri("dataschema", uri))?;
-    event.content_type.as_deref().map_or(Ok(()), check_media_type)
-}
-
-fn refused(attribute: &'static str, message: &str) -> Result<(), AcceptError> {
-    Err(AcceptError::Attribute { attribute, message: message.to_owned() })
-}
-
-fn check_text(attribute: &'static str, value: &str) -> Result<(), AcceptError> {
-    if value.len() > CONTEXT_VALUE_BYTES_MAX {
-        let message = format!("it has {} bytes; at most {CONTEXT_VALUE_BYTES_MAX} are allowed", value.len());
-        return Err(AcceptError::Attribute { attribute, message });
-    }
-    if value.chars().any(is_forbidden) {
-        return refused(attribute, "control characters are not allowed (CloudEvents 1.0)");
-    }
-    Ok(())
-}
-
-/// Refuses what can stand in no URI; letters beyond ASCII pass, since senders write IRIs.
-fn check_uri(attribute: &'static str, value: &str) -> Result<(), AcceptError> {
-    let never = |byte: &u8| matches!(byte, b' ' | b'<' | b'>' | b'"' | b'{' | b'}' | b'|' | b'\\' | b'^' | b'`');
-    match value.as_bytes().iter().find(|byte| never(byte)) {
-        Some(byte) => refused(attribute, &format!("{:?} cannot stand in a URI; percent-encode it", char::from(*byte))),
-        None => Ok(()),
-    }
-}
-
-/// A media type is `type/subtype` with optional parameters (RFC 2046).
-fn check_media_type(value: &str) -> Result<(), AcceptError> {
-    let is_token = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-    };
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    match essence.split_once('/') {
-        Some((kind, subtype)) if is_token(kind) && is_token(subtype) => Ok(()),
-        _ => refused("datacontenttype", "expected a media type such as application/json"),
-    }
 }

@@ -12,13 +12,13 @@ pub struct IdentityError(String);
 
 /// Gives ids `<32 hex digits drawn at start>-<count>`.
 #[derive(Debug)]
-pub(super) struct Identities {
+pub(crate) struct Identities {
     prefix: String,
     given: AtomicU64,
 }
 
 impl Identities {
-    pub(super) fn new() -> Result<Self, IdentityError> {
+    pub(crate) fn new() -> Result<Self, IdentityError> {
         // 128 random bits: two processes never draw the same ones.
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(|error| IdentityError(error.to_string()))?;
@@ -29,7 +29,7 @@ impl Identities {
         Ok(Self { prefix, given: AtomicU64::new(0) })
     }
 
-    pub(super) fn next(&self) -> Text {
+    pub(crate) fn next(&self) -> Text {
         // Relaxed: only the number itself must be unique.
         format!("{}-{}", self.prefix, self.given.fetch_add(1, Ordering::Relaxed)).into()
     }

@@ -1,0 +1,37 @@
+//! Why a relay cannot go on for the moment, or at all.
+
+use riverrun_outbox::ConnectError;
+use riverrun_outbox::database::said;
+
+/// What ends a session with PostgreSQL.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// There is no connection.
+    #[error("{0} (RR0501)")]
+    Connect(#[from] ConnectError),
+    /// PostgreSQL refused something, or the connection was lost.
+    #[error("PostgreSQL: {} (RR0501)", said(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// There is no outbox, or it is of another version.
+    #[error(
+        "schema {schema} of {database} has {}, this program needs version {needed}; bring it there with `riverrun outbox init` (RR0502)",
+        found(*.version)
+    )]
+    Version {
+        /// The schema.
+        schema: String,
+        /// The database.
+        database: String,
+        /// The version that is there; 0 for none.
+        version: i32,
+        /// The version of this build.
+        needed: i32,
+    },
+    /// The log takes no more.
+    #[error("the log failed: {0}")]
+    Log(String),
+}
+
+fn found(version: i32) -> String {
+    if version == 0 { "no outbox".to_owned() } else { format!("an outbox of version {version}") }
+}

@@ -9,19 +9,13 @@ mod probe;
 mod secure;
 mod settings;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use std::time::Instant;
 
 use super::java;
+use super::running::Running;
 use crate::Failure;
 pub(crate) use cluster::Purpose;
 use cluster::{Cluster, Launch};
@@ -34,15 +28,6 @@ pub(crate) use settings::{Proxied, TransactionVersion};
 pub(crate) const VARIABLE: &str = "RIVERRUN_TEST_KAFKA";
 /// Where they look for the same brokers behind TLS, and for who may connect to them; [`secure`] says how.
 pub(crate) const SECURE_VARIABLE: &str = "RIVERRUN_TEST_KAFKA_SECURE";
-
-/// A start takes 5 s for one broker and 13 s for three on 2 cores, and twice that beside a build.
-const START_MAX: Duration = Duration::from_secs(60);
-const SAY_EVERY: Duration = Duration::from_secs(5);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// What runs in this process. Here and not in [`Broker`], so that a signal can end it whatever the main thread is doing.
-static RUNNING: Mutex<BTreeMap<u64, Cluster>> = Mutex::new(BTreeMap::new());
-static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// How many brokers make a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +82,7 @@ impl Setup {
 ///
 /// It must not outlive the thread that started it: the kernel takes the end of that thread for the end of this process.
 pub(crate) struct Broker {
-    id: u64,
+    cluster: Running<Cluster>,
     setup: Setup,
     address: String,
     secure_address: String,
@@ -110,7 +95,6 @@ impl Broker {
     /// Something cannot be installed, or a broker does not come up; the message quotes its log.
     pub(crate) fn start(setup: Setup) -> Result<Self, Failure> {
         let launch = Launch { java: java::find_or_install()?, jars: Jars::find_or_copy()?, setup };
-        end_with_signals()?;
         match Self::try_start(&launch) {
             // Between choosing a port and listening on it another program may take it. Once is bad luck.
             Err(failure) if failure.to_string().contains("Address already in use") => Self::try_start(&launch),
@@ -127,8 +111,8 @@ impl Broker {
         let sockets = self.address.split(',').map(str::parse).collect::<Result<Vec<SocketAddr>, _>>()?;
         let index = number.checked_sub(1);
         let own = *index.and_then(|index| sockets.get(index)).ok_or_else(|| format!("there is no broker {number}"))?;
-        self.cluster(|cluster| cluster.restart(&launch, number))?;
-        self.wait(Instant::now(), |cluster| {
+        self.cluster.with(|cluster| cluster.restart(&launch, number))?;
+        self.cluster.wait(Instant::now(), |cluster| {
             cluster.check_running()?;
             Ok(probe::brokers_known(own).is_ok_and(|known| known == sockets.len()))
         })
@@ -164,7 +148,7 @@ impl Broker {
     /// # Errors
     /// One has ended by itself; the message quotes its log.
     pub(crate) fn check_running(&self) -> Result<(), Failure> {
-        self.cluster(Cluster::check_running)
+        self.cluster.with(Cluster::check_running)
     }
 
     fn try_start(launch: &Launch) -> Result<Self, Failure> {
@@ -177,79 +161,20 @@ impl Broker {
         let mutual: Vec<String> = ports.iter().map(|ports| ports.mutual_address()).collect();
         let cluster = Cluster::make(setup, &ports)?;
         let secure_address = cluster.secure_address(&secure.join(","), &mutual.join(","));
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let broker = Self { id, setup, address: addresses.join(","), secure_address };
-        running().insert(broker.id, cluster);
+        let cluster = Running::keep(cluster)?;
 
         let begun = Instant::now();
-        broker.cluster(|cluster| cluster.format(launch))?;
-        broker.wait(begun, Cluster::is_formatted)?;
-        broker.cluster(|cluster| cluster.run(launch))?;
+        cluster.with(|cluster| cluster.format(launch))?;
+        cluster.wait(begun, Cluster::is_formatted)?;
+        cluster.with(|cluster| cluster.run(launch))?;
         let sockets = addresses.iter().map(|address| address.parse()).collect::<Result<Vec<SocketAddr>, _>>()?;
-        broker.wait(begun, |cluster| {
+        cluster.wait(begun, |cluster| {
             cluster.check_running()?;
             Ok(sockets.iter().all(|socket| probe::brokers_known(*socket).is_ok_and(|known| known == sockets.len())))
         })?;
         eprintln!("kafka: ready after {:.1} s", begun.elapsed().as_secs_f64());
-        Ok(broker)
+        Ok(Self { cluster, setup, address: addresses.join(","), secure_address })
     }
-
-    /// Waits until `is_done`, and says every few seconds that it does.
-    fn wait(&self, begun: Instant, is_done: impl Fn(&mut Cluster) -> Result<bool, Failure>) -> Result<(), Failure> {
-        let mut said = Instant::now();
-        while !self.cluster(&is_done)? {
-            if begun.elapsed() > START_MAX {
-                return Err(self.cluster(|cluster| Ok(cluster.late(START_MAX)))?);
-            }
-            if said.elapsed() >= SAY_EVERY {
-                eprintln!("kafka: not ready yet after {:.0} s", begun.elapsed().as_secs_f64());
-                said = Instant::now();
-            }
-            thread::sleep(LOOK_EVERY);
-        }
-        Ok(())
-    }
-
-    fn cluster<T>(&self, act: impl FnOnce(&mut Cluster) -> Result<T, Failure>) -> Result<T, Failure> {
-        running().get_mut(&self.id).map_or_else(|| Err("the brokers have been stopped".into()), act)
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        // The lock is kept meanwhile, so that a signal does not end the process half-way.
-        let mut running = running();
-        drop(running.remove(&self.id));
-    }
-}
-
-/// What a thread that panicked left is still there to be ended.
-fn running() -> MutexGuard<'static, BTreeMap<u64, Cluster>> {
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// From now on a signal that ends this process ends all brokers first.
-fn end_with_signals() -> Result<(), Failure> {
-    static LISTENS: OnceLock<()> = OnceLock::new();
-    if LISTENS.set(()).is_err() {
-        return Ok(());
-    }
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    thread::spawn(move || {
-        for signal in signals.forever() {
-            // Never given back: nothing may be started any more.
-            let mut running = running();
-            if !running.is_empty() {
-                eprintln!("kafka: interrupted, stopping");
-            }
-            running.clear();
-            // What the signal does to a program that does not listen, so that a shell sees why this one ended.
-            if signal_hook::low_level::emulate_default_handler(signal).is_err() {
-                std::process::exit(1);
-            }
-        }
-    });
-    Ok(())
 }
 
 #[cfg(test)]

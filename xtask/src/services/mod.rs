@@ -2,8 +2,11 @@
 //!
 //! `cargo xtask test` starts the same things for itself. Nothing outlives the process that started it.
 
+mod certificate;
+mod child;
 pub(crate) mod java;
 pub(crate) mod kafka;
+mod running;
 mod scratch;
 
 use std::io::{self, BufRead};

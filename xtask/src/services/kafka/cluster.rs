@@ -2,16 +2,18 @@
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::Setup;
 use super::jars::Jars;
 use super::secure::{Certificates, scram};
 use super::settings::{Ports, settings};
+use crate::services::child::{end, end_of_log, tied};
+use crate::services::running::Service;
 use crate::services::scratch::Scratch;
 use crate::{Failure, tree};
 
@@ -20,8 +22,6 @@ const COMMON_SETTINGS: &str = "testing/kafka/server.properties";
 const CLUSTER_ID: &str = "cml2ZXJydW4tdGVzdGluZw";
 /// How long brokers may take to end in good order.
 const STOP_MAX: Duration = Duration::from_secs(10);
-/// How much of a log a message quotes: the reason is among the last lines, once the lines of Java's stacks are left out.
-const LOG_LINES: usize = 15;
 
 /// What a broker is started with.
 pub(super) struct Launch {
@@ -130,7 +130,7 @@ impl Cluster {
     pub(super) fn restart(&mut self, launch: &Launch, number: usize) -> Result<(), Failure> {
         let node = self.nodes.iter_mut().find(|node| node.number == number);
         let node = node.ok_or_else(|| format!("there is no broker {number}"))?;
-        end(node.process.as_mut().into_iter().collect());
+        end(node.process.as_mut().into_iter().collect(), Signal::TERM, STOP_MAX);
         node.spawn(launch, &["kafka.Kafka"])
     }
 
@@ -146,9 +146,12 @@ impl Cluster {
         }
         Ok(())
     }
+}
 
-    /// What to say when the brokers do not serve in time.
-    pub(super) fn late(&self, limit: Duration) -> Failure {
+impl Service for Cluster {
+    const NAME: &'static str = "kafka";
+
+    fn late(&self, limit: Duration) -> Failure {
         let logs: Vec<String> = self.nodes.iter().map(|node| node.log_end()).collect();
         format!(
             "the brokers did not serve within {} s of being started; the machine may be too busy, or short of memory\n{}",
@@ -161,26 +164,9 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        end(self.nodes.iter_mut().filter_map(|node| node.process.as_mut()).collect());
+        let running = self.nodes.iter_mut().filter_map(|node| node.process.as_mut());
+        end(running.collect(), Signal::TERM, STOP_MAX);
         // The directory goes after this, as the fields are dropped.
-    }
-}
-
-/// Ends processes together, in good order where they do not take too long for it.
-fn end(mut running: Vec<&mut Child>) {
-    running.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-    for child in &running {
-        // It fails only when the process is gone already.
-        let _ = kill_process(Pid::from_child(child), Signal::TERM);
-    }
-    let end = Instant::now() + STOP_MAX;
-    while !running.is_empty() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(20));
-        running.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-    }
-    for child in running {
-        let _ = child.kill();
-        let _ = child.wait();
     }
 }
 
@@ -224,47 +210,6 @@ impl Node {
     }
 
     fn log_end(&self) -> String {
-        let log = fs::read(self.log()).unwrap_or_default();
-        format!("the end of the log of broker {}:\n{}", self.number, end_of(&String::from_utf8_lossy(&log)))
-    }
-}
-
-/// The last lines of a log, without the lines of stacks.
-fn end_of(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().filter(|line| !line.starts_with('\t') && !line.trim().is_empty()).collect();
-    match lines.get(lines.len().saturating_sub(LOG_LINES)..) {
-        Some(end) if !end.is_empty() => end.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"),
-        _ => "  (it is empty)".to_owned(),
-    }
-}
-
-/// A command that the kernel kills when the thread that spawned it ends, whatever ended it.
-///
-/// `setpriv` belongs to Linux's basic tools and becomes the program, so the process keeps its id. Where it is missing, the brokers survive a
-/// kill -9 of this process.
-fn tied(program: &Path) -> Command {
-    const TIE: [&str; 2] = ["--pdeathsig", "KILL"];
-    let quiet = |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if quiet(Command::new("setpriv").args(TIE).arg("true")).is_ok_and(|status| status.success()) {
-        let mut command = Command::new("setpriv");
-        command.args(TIE).arg(program);
-        command
-    } else {
-        Command::new(program)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_end_of_a_log_has_no_stacks() {
-        let log = "ERROR Exiting (kafka.Kafka$)\n\njava.net.BindException: Address already in use\n\tat a.b(C.java:1)\n\t... 6 more\n";
-        assert_eq!(end_of(log), "  ERROR Exiting (kafka.Kafka$)\n  java.net.BindException: Address already in use");
-        assert_eq!(end_of("\n"), "  (it is empty)");
-        let long: String = (0..100).map(|number| format!("line {number}\n")).collect();
-        assert_eq!(end_of(&long).lines().count(), LOG_LINES);
-        assert!(end_of(&long).ends_with("  line 99"));
+        format!("the end of the log of broker {}:\n{}", self.number, end_of_log(&self.log()))
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use crate::{Failure, packages};
+use crate::Failure;
+use crate::services::certificate;
 
 /// The user who may do everything, and its password: nothing is secret about a broker that only this machine reaches for as long as a test runs.
 const USER: &str = "riverrun";
@@ -14,8 +14,6 @@ const LIMITED: &str = "limited";
 const LIMITED_PASSWORD: &str = "limited-secret";
 /// Who the client with the certificate is.
 const CLIENT: &str = "CN=riverrun-testing-client";
-/// Everything a certificate says comes from the command line. It signs nothing but itself: a client takes no authority for a server.
-const REQUEST: &str = "[req]\ndistinguished_name=name\n[name]\n";
 
 /// Certificates of a broker on the loopback address and of a client. Each is its own authority.
 pub(super) struct Certificates {
@@ -33,9 +31,7 @@ impl Certificates {
     /// # Errors
     /// The tool cannot be had, or failed.
     pub(super) fn make(folder: &Path) -> Result<Self, Failure> {
-        packages::debian(&packages::CERTIFICATES)?;
         let file = |name: &str| folder.join(name);
-        fs::write(file("request.cnf"), REQUEST)?;
         let broker_key = file("broker.key");
         let made = Self {
             broker: file("broker.pem"),
@@ -43,8 +39,8 @@ impl Certificates {
             client: file("client.pem"),
             client_key: file("client.key"),
         };
-        certify(&file("request.cnf"), "CN=riverrun-testing", &broker_key, &made.authority)?;
-        certify(&file("request.cnf"), CLIENT, &made.client_key, &made.client)?;
+        certificate::make("CN=riverrun-testing", &broker_key, &made.authority)?;
+        certificate::make(CLIENT, &made.client_key, &made.client)?;
         fs::write(&made.broker, [fs::read(broker_key)?, fs::read(&made.authority)?].concat())?;
         Ok(made)
     }
@@ -90,17 +86,4 @@ pub(super) fn scram() -> Vec<String> {
         .into_iter()
         .flat_map(|mechanism| ["--add-scram".to_owned(), user(mechanism)])
         .collect()
-}
-
-fn certify(request: &Path, name: &str, key: &Path, certificate: &Path) -> Result<(), Failure> {
-    let mut make = Command::new("openssl");
-    make.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]);
-    make.args(["-subj", &format!("/{name}"), "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]);
-    make.arg("-config").arg(request).arg("-keyout").arg(key).arg("-out").arg(certificate);
-    let output = make.stdin(Stdio::null()).output().map_err(|error| format!("cannot start openssl: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("openssl could not make a certificate ({}): {}", output.status, said.trim()).into())
 }

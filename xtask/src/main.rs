@@ -26,9 +26,13 @@ const USAGE: &str = "\
 cargo xtask <command>
 
   test [FILTER] [--no-torture]   everything: unit, integration and doc tests, the demo, peers, the short fault tiers, media;
-                                 starts a Kafka broker for them, unless RIVERRUN_TEST_KAFKA names one
+                                 starts a Kafka broker and a PostgreSQL for them, unless RIVERRUN_TEST_KAFKA and
+                                 RIVERRUN_TEST_POSTGRES name some
   services start kafka [--brokers N]
                                  a real Kafka broker, or N of them, until Ctrl-C; prints RIVERRUN_TEST_KAFKA=ADDRESS
+  services start postgres [--logical] [--pooler]
+                                 a real PostgreSQL, its log readable or a pooler in front of it, until Ctrl-C; prints
+                                 RIVERRUN_TEST_POSTGRES=URL
   peers [SCENARIO ...]           clients of other languages and foreign test suites against the binary
   tidy [--index]                 the rules of the tree: crate table, sizes, error pages, links, licences;
                                  --index writes the index of error pages anew

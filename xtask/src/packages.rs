@@ -38,6 +38,9 @@ pub(crate) const FAULTS: [Needed; 2] = [
     Needed { program: &["faketime", "--version"], packages: &["faketime"] },
 ];
 
+/// Read when a server is installed; without it, the installation makes a cluster of its own and starts that.
+const NO_CLUSTER_FOLDER: &str = "/etc/postgresql-common/createcluster.d";
+
 /// Installs Debian packages for the programs that are missing.
 ///
 /// # Errors
@@ -63,6 +66,21 @@ pub(crate) fn debian_first_of(packages: &[&str]) -> Result<(), Failure> {
         Some(package) => install(&[*package]),
         None => Err(format!("this release of Debian has none of the packages {}", packages.join(", ")).into()),
     }
+}
+
+/// Installs PostgreSQL's programs, without a server that the system runs.
+///
+/// # Errors
+/// It cannot be installed; neither root nor sudo is at hand.
+pub(crate) fn postgresql() -> Result<(), Failure> {
+    update()?;
+    let file = format!("{NO_CLUSTER_FOLDER}/riverrun.conf");
+    let write = format!("mkdir -p {NO_CLUSTER_FOLDER} && echo 'create_main_cluster = false' >{file}");
+    process::run(as_root(&["sh", "-c", &write]))?;
+    let installed = install(&["postgresql"]);
+    // Whoever installs another version later decides anew.
+    process::run(as_root(&["rm", "-f", &file]))?;
+    installed
 }
 
 /// A fresh machine has no lists of packages yet; old lists name versions that are gone.

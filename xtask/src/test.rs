@@ -4,13 +4,14 @@
 //! `N passed, N failed`, the last line printed. A part that ends badly without naming a failed test counts as one failure,
 //! so a build error can never look like success.
 //!
-//! A real Kafka broker runs beside cargo's tests. Where none can be had that is a failure, since a test left out would look like one
-//! that passed.
+//! A real Kafka broker and a real PostgreSQL run beside cargo's tests. Where one cannot be had that is a failure, since a test left out
+//! would look like one that passed.
 
 use std::time::Instant;
 
 use crate::process::{self, cargo};
-use crate::services::kafka::{self, Broker};
+use crate::services::kafka::Broker;
+use crate::services::postgres::Postgres;
 use crate::{Failure, peers, torture};
 
 /// Runs the tests. A filter selects cargo's tests by name and leaves the black-box parts out.
@@ -127,9 +128,8 @@ fn cargo_tests(filter: Option<&str>) -> Result<Count, Failure> {
     let mut tests = cargo(&arguments);
     // Kept until the tests have ended, however they do.
     let broker = Broker::for_tests()?;
-    if let Some(broker) = &broker {
-        tests.env(kafka::VARIABLE, broker.address()).env(kafka::SECURE_VARIABLE, broker.secure_address());
-    }
+    let postgres = Postgres::for_tests()?;
+    tests.envs(broker.iter().flat_map(Broker::variables)).envs(postgres.iter().flat_map(Postgres::variables));
     counted(tests, Count::see_result)
 }
 

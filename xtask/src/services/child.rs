@@ -26,6 +26,13 @@ pub(super) fn tied(program: &Path) -> Command {
     }
 }
 
+/// The same as another user, which only root may ask for.
+pub(super) fn tied_as(user: &str, program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", user, "--regid", user, "--init-groups"]).args(TIE).arg(program);
+    command
+}
+
 /// Ends processes together by a signal, and by SIGKILL those that take longer than `limit`.
 pub(super) fn end(mut running: Vec<&mut Child>, signal: Signal, limit: Duration) {
     running.retain_mut(|child| matches!(child.try_wait(), Ok(None)));

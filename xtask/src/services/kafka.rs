@@ -25,9 +25,9 @@ use settings::Ports;
 pub(crate) use settings::{Proxied, TransactionVersion};
 
 /// Where tests look for brokers: `HOST:PORT[,HOST:PORT...]`.
-pub(crate) const VARIABLE: &str = "RIVERRUN_TEST_KAFKA";
+const VARIABLE: &str = "RIVERRUN_TEST_KAFKA";
 /// Where they look for the same brokers behind TLS, and for who may connect to them; [`secure`] says how.
-pub(crate) const SECURE_VARIABLE: &str = "RIVERRUN_TEST_KAFKA_SECURE";
+const SECURE_VARIABLE: &str = "RIVERRUN_TEST_KAFKA_SECURE";
 
 /// How many brokers make a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,9 +138,9 @@ impl Broker {
         &self.address
     }
 
-    /// The same behind TLS, as [`SECURE_VARIABLE`] takes it.
-    pub(crate) fn secure_address(&self) -> &str {
-        &self.secure_address
+    /// What tests are told, as names and values of environment variables.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        vec![(VARIABLE, self.address.clone()), (SECURE_VARIABLE, self.secure_address.clone())]
     }
 
     /// Goes on only if all brokers still run.

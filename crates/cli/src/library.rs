@@ -56,6 +56,12 @@ pub(crate) fn load_file(path: &Path, environment: Option<&str>, terminal: &Termi
     })
 }
 
+/// The database whose outbox the app relays, without its password.
+pub(crate) fn outbox_place(app: &App) -> Option<String> {
+    let outbox = app.settings().outbox.as_ref()?;
+    outbox::Database::new(outbox.url.reveal()).ok().map(|database| database.to_string())
+}
+
 /// Everything there is to say about an app file.
 ///
 /// # Errors

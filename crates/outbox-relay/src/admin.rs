@@ -168,7 +168,7 @@ impl Admin {
     }
 
     async fn relays(&self) -> Result<Vec<ConnectedRelay>, RelayError> {
-        let sql = "select l.pid, a.client_addr::text, count(*) filter (where l.objid::bigint < 64), \
+        let sql = "select l.pid, host(a.client_addr), count(*) filter (where l.objid::bigint < 64), \
                    count(*) filter (where l.objid::bigint between 64 and 127) > 0 \
                    from pg_locks l left join pg_stat_activity a using (pid) \
                    where l.locktype = 'advisory' and l.objsubid = 2 and l.granted and l.classid = $1::text::regclass::oid \

@@ -162,6 +162,8 @@ struct Banner {
     app: String,
     data_dir: String,
     pipelines: Vec<String>,
+    /// The database whose outbox is relayed.
+    outbox: Option<String>,
     doors: bool,
 }
 
@@ -173,6 +175,7 @@ impl Banner {
             app: topology.app.to_string(),
             data_dir: library::data_dir(app).display().to_string(),
             pipelines: topology.pipelines.keys().filter(runs).map(ToString::to_string).collect(),
+            outbox: library::outbox_place(app).filter(|_| options.outbox),
             doors: options.doors,
         }
     }
@@ -185,6 +188,9 @@ impl Banner {
         terminal.note(format_args!("  url        {}{closed}", palette.paint(Ink::Name, server.url())));
         terminal.note(format_args!("  data       {}", self.data_dir));
         terminal.note(format_args!("  pipelines  {pipelines}"));
+        if let Some(outbox) = &self.outbox {
+            terminal.note(format_args!("  outbox     {outbox}"));
+        }
     }
 }
 

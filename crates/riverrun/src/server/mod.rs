@@ -161,6 +161,8 @@ struct Parts {
     /// What the relay of the outbox says, where there is one here.
     relay: Option<StatusHandle>,
     acceptor: Arc<Acceptor>,
+    /// Whether events come in and go out by HTTP here.
+    doors_open: bool,
     /// Instances that have other tasks.
     others: Others,
     settings: Settings,
@@ -237,6 +239,7 @@ impl Server {
             metrics,
             relay: relay.as_ref().map(Relay::status),
             acceptor,
+            doors_open: options.doors,
             others: Others::new(),
             settings,
             copied: Arc::default(),

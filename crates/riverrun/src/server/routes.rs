@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use riverrun_ingest::consumers::ConsumerReport;
 use riverrun_ingest::{Doors, Guarded, Needs, Routes, Verb, http};
 use riverrun_log::Health;
+use riverrun_outbox_relay::{RelayState, StatusHandle};
 use riverrun_runtime::PipelineState;
 
 use super::problem::RouteError;
@@ -68,7 +69,8 @@ async fn live(State(parts): State<Arc<Parts>>) -> Response {
     }
 }
 
-/// Live, with a log that answers, and every pipeline runs.
+/// Live, with a log that answers, and every pipeline runs. A relay without its database makes an instance not ready that is there for nothing
+/// else; one with doors has more to do.
 async fn ready(State(parts): State<Arc<Parts>>) -> Response {
     if let Health::Unreachable { reason } = parts.log.health() {
         return (StatusCode::SERVICE_UNAVAILABLE, format!("the log cannot be reached: {reason}\n")).into_response();
@@ -77,7 +79,12 @@ async fn ready(State(parts): State<Arc<Parts>>) -> Response {
         PipelineState::Running => None,
         PipelineState::Stopped { reason } => Some(format!("pipeline {} stopped: {reason}\n", pipeline.name)),
     });
-    match stopped {
+    let relay = parts.relay.as_ref().filter(|_| !parts.doors_open).map(StatusHandle::get);
+    let unrelayed = relay.filter(|relay| relay.state == RelayState::Unreachable).map(|relay| {
+        let reason = relay.reason.unwrap_or_else(|| "it is being connected to".to_owned());
+        format!("the outbox is not relayed: {reason}\n")
+    });
+    match stopped.or(unrelayed) {
         None => live(State(parts)).await,
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason).into_response(),
     }

@@ -1,0 +1,8 @@
+//! The relay against a real PostgreSQL, with the log in memory: each known trap of an outbox, and that it is avoided.
+
+mod failing;
+mod order;
+mod sharing;
+mod stage;
+mod staged_log;
+mod waking;

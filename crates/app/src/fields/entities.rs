@@ -35,7 +35,7 @@ pub(crate) static APP: Section = Section {
             Takes::Mapping(&OUTBOX),
             "none",
             "A PostgreSQL database whose outbox is relayed into topics.",
-            "outbox: { url: '${env:DATABASE_URL}' }",
+            "outbox: { url: '${env:DATABASE_URL:-postgres://shop@localhost/shop}' }",
         ),
         field(
             "data_dir",

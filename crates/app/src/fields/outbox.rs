@@ -17,7 +17,7 @@ pub(crate) static OUTBOX: Section = Section {
             REQUIRED,
             "The database. `?sslmode=require` and `&sslrootcert=FILE` as every client of PostgreSQL has them; a password should come from outside \
              the file. Give the server's own address, not that of a proxy that pools transactions.",
-            "url: '${env:DATABASE_URL}'",
+            "url: '${env:DATABASE_URL:-postgres://shop@localhost/shop}'",
         ),
         field(
             "schema",

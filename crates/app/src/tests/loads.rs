@@ -250,3 +250,23 @@ fn a_file_that_is_not_there_says_what_to_do() {
     assert!(error.starts_with("RR0017: the app file /nowhere/riverrun.yaml cannot be read: "), "{error}");
     assert!(error.ends_with("or write one with `riverrun init`"), "{error}");
 }
+
+#[test]
+fn an_outbox_is_taken_with_its_defaults() {
+    let outbox =
+        |fields: &str| load(&format!("app: a\noutbox: {{ url: 'postgres://x@y/z'{fields} }}")).unwrap().settings.outbox;
+    let default = crate::Outbox::new(crate::Secret::new("postgres://x@y/z"));
+    assert_eq!(outbox(""), Some(default.clone()));
+    let declared = outbox(", schema: Shop, attempts: 9, backoff: 20ms, on_dead: skip, notify: false, poll: 2s");
+    let expected = crate::Outbox {
+        schema: "Shop".to_owned(),
+        attempts: 9,
+        backoff: Duration::from_millis(20),
+        on_dead: crate::OnDead::Skip,
+        notify: false,
+        poll: Duration::from_secs(2),
+        ..default
+    };
+    assert_eq!(declared, Some(expected));
+    assert_eq!(load("app: a").unwrap().settings.outbox, None);
+}

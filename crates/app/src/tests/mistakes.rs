@@ -294,3 +294,21 @@ fn aggregates_say_what_is_wrong_with_them() {
     checked("{ count: { window: { tumbling: 1h }, late: t } }", &["4:44 RR0014 t is also an input"]);
     checked("{ cogroup: { initial: '0', with: state + 1 } }", &["4:3 RR0005 `streams` is missing"]);
 }
+
+#[test]
+fn an_outbox_names_a_database() {
+    check("app: a\noutbox: {}", &["2:1 RR0005 `url` is missing"]);
+    check(
+        "app: a\noutbox: { url: mysql://x }",
+        &["2:16 RR0008 does not begin with postgres:// => postgres://shop@localhost"],
+    );
+    let with = |field: &str| format!("app: a\noutbox: {{ url: 'postgres://x@y/z', {field} }}");
+    check(&with("attempts: 0"), &["2:46 RR0008 `0` is not a whole number from 1"]);
+    check(&with("on_dead: forget"), &["2:45 RR0008 `forget` is not park or skip"]);
+    check(&with("notify: maybe"), &["2:44 RR0008 `maybe` is not true or false"]);
+    check(&with("poll: 1ms"), &["2:42 RR0008 `1ms` is not a duration from 10ms to 1h"]);
+    check(&with("backoff: 2m"), &["2:45 RR0008 `2m` is not a duration from 10ms to 1m"]);
+    check(&with(&format!("schema: {}", "x".repeat(64))), &["2:44 RR0008 the name of a schema"]);
+    check(&with("retries: 3"), &["2:36 RR0003 `retries`"]);
+    check("app: a\noutbox: { url: 'postgres://x:secret@y/z' }", &["2:16 RR0053 password is written into the app file"]);
+}

@@ -96,7 +96,7 @@ impl Admin {
              count(*) filter (where dead_at is not null), \
              count(*) filter (where dead_at is null and exists (select from {table} b where b.blocks and b.dead_at is not null \
                and b.topic = o.topic and b.key = o.key and b.id < o.id)), \
-             pg_total_relation_size('{}'::regclass) from {table} o",
+             (select sum(pg_total_relation_size(relid))::bigint from pg_partition_tree('{}'::regclass)) from {table} o",
             table.replace('\'', "''")
         );
         let row = self.client.query_one(&sql, &[]).await?;

@@ -4,7 +4,7 @@
 //! so nothing is lost and nothing is doubled, whatever is killed.
 //!
 //! Rooms: [`relay`](mod@relay) is the loop; [`window`] reads rows that were not seen before, without a cursor over ids; [`claims`] shares the
-//! aggregates among relays; [`publish`] appends, deletes and marks; [`sleep`] lets writers wake a relay that has nothing to do; [`polling`]
+//! aggregates among relays; [`publish`] appends, deletes and marks; [`rotate`] keeps the table small; [`sleep`] lets writers wake a relay that has nothing to do; [`polling`]
 //! is what is left where PostgreSQL cannot wake anybody; [`admin`] shows and mends from outside.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic))]
 
@@ -15,6 +15,7 @@ mod metrics;
 mod polling;
 mod publish;
 mod relay;
+mod rotate;
 mod row;
 mod session;
 mod sleep;
@@ -23,5 +24,5 @@ mod window;
 
 pub use error::RelayError;
 pub use metrics::Metrics;
-pub use relay::{OnDead, Relay, RelayOptions};
+pub use relay::{OnDead, ROTATE_BYTES_DEFAULT, Relay, RelayOptions};
 pub use status::{RelayState, RelayStatus, StatusHandle};

@@ -19,6 +19,7 @@ use crate::error::RelayError;
 use crate::metrics::Metrics;
 use crate::polling;
 use crate::publish::{Outcome, Publisher};
+use crate::rotate::rotate;
 use crate::row::{Aggregate, Row};
 use crate::session::Session;
 use crate::sleep;
@@ -37,6 +38,9 @@ const OPEN_PAUSE: Duration = Duration::from_millis(20);
 const KEEPALIVE: Duration = Duration::from_secs(5);
 /// Between sessions: doubled from the first to the second.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Large against what autovacuum leaves at thousands of rows a second, small against a disk.
+pub const ROTATE_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
 
 /// What becomes of an aggregate when one of its rows is marked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +69,8 @@ pub struct RelayOptions {
     pub notify: bool,
     /// How often to look where PostgreSQL cannot wake the relay.
     pub poll: Duration,
+    /// Bytes of a partition of the outbox after which the other one is written.
+    pub rotate_bytes: u64,
     /// Limits of the doors.
     pub limits: Limits,
     /// Whether events go into the entrances of their topics, since the log does not deduplicate.
@@ -76,6 +82,7 @@ pub struct Relay {
     pub(crate) database: Database,
     pub(crate) schema: SchemaName,
     pub(crate) poll: Duration,
+    rotate_bytes: u64,
     pub(crate) publisher: Publisher,
     pub(crate) status: StatusHandle,
     pub(crate) closing: watch::Receiver<bool>,
@@ -92,12 +99,23 @@ impl Relay {
         closing: watch::Receiver<bool>,
     ) -> Self {
         let status = StatusHandle::default();
-        let RelayOptions { database, schema, attempts, backoff, on_dead, notify, poll, limits, entrances } = options;
+        let RelayOptions {
+            database,
+            schema,
+            attempts,
+            backoff,
+            on_dead,
+            notify,
+            poll,
+            rotate_bytes,
+            limits,
+            entrances,
+        } = options;
         let attempts = attempts.max(1);
         let shared = status.clone();
         let publisher =
             Publisher { acceptor, log, limits, entrances, on_dead, attempts, backoff, notify, metrics, status: shared };
-        Self { database, schema, poll, publisher, status, closing }
+        Self { database, schema, poll, rotate_bytes, publisher, status, closing }
     }
 
     /// Where it leaves its status.
@@ -298,6 +316,10 @@ impl Watching<'_> {
             *ahead = None;
             self.retry = Some(Instant::now());
             tracing::debug!(shards = self.claims.len(), relays = self.claims.relays(), "shards of the outbox");
+        }
+        // One of the relays does it for all.
+        if self.claims.shards().first() == Some(&0) {
+            rotate(&self.session, self.relay.rotate_bytes).await?;
         }
         let state = if self.asleep && was_asleep { RelayState::Sleeping } else { RelayState::Relaying };
         self.state(state);

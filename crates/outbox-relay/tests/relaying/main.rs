@@ -2,6 +2,7 @@
 
 mod failing;
 mod order;
+mod rotating;
 mod sharing;
 mod stage;
 mod staged_log;

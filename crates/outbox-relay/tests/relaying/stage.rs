@@ -10,7 +10,7 @@ use riverrun_event::{Offset, Partition, TopicName, TopicPartition};
 use riverrun_log::{Retention, TopicSpec, Topics as _};
 use riverrun_outbox::{Database, SchemaName, schema};
 use riverrun_outbox_relay::admin::Admin;
-use riverrun_outbox_relay::{Metrics, OnDead, Relay, RelayOptions, RelayStatus, StatusHandle};
+use riverrun_outbox_relay::{Metrics, OnDead, ROTATE_BYTES_DEFAULT, Relay, RelayOptions, RelayStatus, StatusHandle};
 use riverrun_topology::Topic;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -60,7 +60,7 @@ impl Stage {
     pub(crate) async fn end(self) {
         // Connections of the superuser may still be closing, and only it may end those.
         let server = Database::new(&self.url.replace("//riverrun@", "//postgres@")).unwrap().connect().await.unwrap();
-        server.batch_execute(&format!("drop database {} with (force)", self.name)).await.unwrap();
+        server.batch_execute(&format!("drop database if exists {} with (force)", self.name)).await.unwrap();
     }
 
     pub(crate) fn database(&self) -> Database {
@@ -98,6 +98,7 @@ impl Stage {
             on_dead: OnDead::Park,
             notify: true,
             poll: Duration::from_millis(100),
+            rotate_bytes: ROTATE_BYTES_DEFAULT,
             limits: Limits::default(),
             entrances: false,
         };

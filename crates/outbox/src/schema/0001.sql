@@ -1,8 +1,13 @@
 -- Riverrun's outbox, version 1. All of it may be run again: what is there stays as it is.
 
+create sequence if not exists {schema}.riverrun_outbox_id;
+
+-- Two partitions of which one is written: when transactions that stay open keep dead rows in it, relays turn to the other one and empty
+-- the first as a whole.
 create table if not exists {schema}.riverrun_outbox (
     -- Drawn under the lock of the aggregate: within one, the order of ids is the order of commits.
-    id           bigint generated always as identity primary key,
+    id           bigint not null default nextval('{schema_text}.riverrun_outbox_id'),
+    slot         smallint not null default 0,
     -- Which transaction stored the row. Relays read what the snapshot before did not show them, since ids do not commit in order.
     xid          xid8 not null default pg_current_xact_id(),
     -- What relays share the aggregates by, from 0 to 63.
@@ -27,11 +32,21 @@ create table if not exists {schema}.riverrun_outbox (
     -- Since when it is not to be processed any more.
     dead_at      timestamptz,
     -- Whether later rows of the aggregate wait for this one.
-    blocks       boolean not null default false
-) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+    blocks       boolean not null default false,
+    primary key (id, slot)
+) partition by list (slot);
 
 -- Rows live for milliseconds: compressing them would be work for nothing.
 alter table {schema}.riverrun_outbox alter column data set storage external;
+
+create table if not exists {schema}.riverrun_outbox_0 partition of {schema}.riverrun_outbox for values in (0)
+    with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+create table if not exists {schema}.riverrun_outbox_1 partition of {schema}.riverrun_outbox for values in (1)
+    with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+
+-- Which of them is written.
+create table if not exists {schema}.riverrun_outbox_slot (slot smallint not null);
+insert into {schema}.riverrun_outbox_slot select 0 where not exists (select from {schema}.riverrun_outbox_slot);
 
 create index if not exists riverrun_outbox_unseen on {schema}.riverrun_outbox (xid, id);
 create index if not exists riverrun_outbox_blocking on {schema}.riverrun_outbox (topic, key, id) where blocks;
@@ -111,9 +126,9 @@ begin
         perform pg_advisory_xact_lock(hashtextextended(related, '{schema_text}.riverrun_outbox'::regclass::oid::bigint));
     end if;
     insert into {schema}.riverrun_outbox
-        (shard, topic, key, event_id, source, type, subject, time, content_type, data_schema, attributes, data)
+        (slot, shard, topic, key, event_id, source, type, subject, time, content_type, data_schema, attributes, data)
     values
-        (hashtextextended(related, 0) & 63, topic, key, event_id, source, type, subject, "time", content_type, data_schema, attributes, data)
+        ((select written.slot from {schema}.riverrun_outbox_slot as written), hashtextextended(related, 0) & 63, topic, key, event_id, source, type, subject, "time", content_type, data_schema, attributes, data)
     returning id into row_id;
     return row_id;
 end $$;

@@ -6,7 +6,7 @@ use riverrun_accept::Acceptor;
 use riverrun_app::Settings;
 use riverrun_log::Log;
 use riverrun_outbox::{Database, SchemaName};
-use riverrun_outbox_relay::{Metrics, OnDead, Relay, RelayOptions, RelayStatus};
+use riverrun_outbox_relay::{Metrics, OnDead, ROTATE_BYTES_DEFAULT, Relay, RelayOptions, RelayStatus};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -33,6 +33,7 @@ pub(super) fn relay(
         },
         notify: outbox.notify,
         poll: outbox.poll,
+        rotate_bytes: ROTATE_BYTES_DEFAULT,
         limits: settings.limits,
         entrances,
     };

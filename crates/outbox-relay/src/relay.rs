@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use riverrun_accept::Acceptor;
 use riverrun_event::limits::Limits;
 use riverrun_log::Log;
+use riverrun_outbox::database::NOTIFICATIONS_MAX;
 use riverrun_outbox::{Database, SchemaName};
 use tokio::sync::watch;
 use tokio_postgres::types::Type;
@@ -179,6 +180,7 @@ impl Relay {
             retry: None,
             balanced: None,
             asleep: false,
+            may_rotate: true,
             quiet_since: Instant::now(),
             look: LOOK.0,
         };
@@ -197,6 +199,8 @@ struct Watching<'a> {
     /// When the shards were last looked at.
     balanced: Option<Instant>,
     asleep: bool,
+    /// Whether its role may empty partitions.
+    may_rotate: bool,
     /// Since when nothing came.
     quiet_since: Instant,
     look: Duration,
@@ -266,14 +270,24 @@ impl Watching<'_> {
         match told {
             Ok(Some((_, payload))) => {
                 self.heard(&payload);
-                while let Ok((_, payload)) = self.session.notifications.try_recv() {
-                    self.heard(&payload);
-                }
+                self.hear();
                 self.awake().await
             }
             // The connection has ended; the next question says why.
             Ok(None) => Err(closed(&self.session).await),
             Err(_) => Ok(()),
+        }
+    }
+
+    /// Takes in what was told meanwhile.
+    fn hear(&mut self) {
+        let missed = self.session.notifications.len() >= NOTIFICATIONS_MAX;
+        while let Ok((_, payload)) = self.session.notifications.try_recv() {
+            self.heard(&payload);
+        }
+        if missed {
+            self.heard(AGAIN);
+            self.heard(CLAIMS);
         }
     }
 
@@ -298,9 +312,7 @@ impl Watching<'_> {
 
     /// Looks now and then whether other relays came or went, and whether the session is what it was.
     async fn keep_share(&mut self, ahead: &mut Option<Read>) -> Result<(), RelayError> {
-        while let Ok((_, payload)) = self.session.notifications.try_recv() {
-            self.heard(&payload);
-        }
+        self.hear();
         if self.balanced.is_some_and(|balanced| balanced.elapsed() < KEEPALIVE) {
             return Ok(());
         }
@@ -318,8 +330,8 @@ impl Watching<'_> {
             tracing::debug!(shards = self.claims.len(), relays = self.claims.relays(), "shards of the outbox");
         }
         // One of the relays does it for all.
-        if self.claims.shards().first() == Some(&0) {
-            rotate(&self.session, self.relay.rotate_bytes).await?;
+        if self.may_rotate && self.claims.shards().first() == Some(&0) {
+            self.may_rotate = rotate(&self.session, self.relay.rotate_bytes).await?;
         }
         let state = if self.asleep && was_asleep { RelayState::Sleeping } else { RelayState::Relaying };
         self.state(state);

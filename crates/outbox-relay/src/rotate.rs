@@ -15,13 +15,24 @@ const LOCK_TIME_MAX: &str = "50ms";
 /// A partition that is no larger is left as it is.
 const EMPTY_BYTES: i64 = 1024 * 1024;
 
-/// Looks at the partitions, and does what is due. `bytes_max` is the size of a partition after which the other one is written.
-pub(crate) async fn rotate(session: &Session, bytes_max: u64) -> Result<(), RelayError> {
+/// Looks at the partitions, and does what is due. `bytes_max` is the size of a partition after which the other one is written. False where the
+/// role may not do it.
+pub(crate) async fn rotate(session: &Session, bytes_max: u64) -> Result<bool, RelayError> {
+    match turned(session, bytes_max).await {
+        Ok(()) => Ok(true),
+        Err(RelayError::Postgres(error)) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            tracing::warn!(%error, "the role of the relay may not empty a partition of the outbox; that is left to autovacuum");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn turned(session: &Session, bytes_max: u64) -> Result<(), RelayError> {
     let sql =
         format!("select slot, pg_table_size($1::regclass), pg_table_size($2::regclass) from {}_slot", session.table);
     let (first, second) = (partition(session, 0), partition(session, 1));
-    let sizes = session.reader.query_typed(&sql, &[(&first, Type::TEXT), (&second, Type::TEXT)]).await?;
-    let Some(row) = sizes.first() else { return Ok(()) };
+    let row = session.reader.query_typed_one(&sql, &[(&first, Type::TEXT), (&second, Type::TEXT)]).await?;
     let (written, first, second): (i16, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     let (used, other) = if written == 0 { (first, second) } else { (second, first) };
     if other > EMPTY_BYTES {
@@ -56,11 +67,8 @@ async fn emptied(session: &Session, slot: i16, written: i16) -> Result<(), Relay
         Err(error) => {
             session.writer.batch_execute("rollback").await?;
             match error.code() {
-                // Somebody came first, or the role may not; autovacuum is left to it.
-                Some(code) if [SqlState::LOCK_NOT_AVAILABLE, SqlState::INSUFFICIENT_PRIVILEGE].contains(code) => {
-                    tracing::debug!(%error, partition = slot, "a partition of the outbox could not be emptied");
-                    Ok(())
-                }
+                // Somebody came first.
+                Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(()),
                 _ => Err(error.into()),
             }
         }

@@ -170,7 +170,8 @@ impl Window {
 pub(crate) fn ready(table: &str) -> String {
     format!(
         "o.dead_at is null and o.retry_at is null \
-         and not exists (select from {table} b where b.blocks and b.topic = o.topic and b.key = o.key and b.id < o.id)"
+         and not exists (select from {table} b where b.blocks and hashtextextended(b.key, 0) = hashtextextended(o.key, 0) \
+           and b.topic = o.topic and b.key = o.key and b.id < o.id)"
     )
 }
 

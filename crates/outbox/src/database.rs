@@ -20,10 +20,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// A server that is there answers within this, also from another continent.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
-/// A peer that lost its power is found out after this much silence, and some probes.
+/// A peer that lost its power is found out after this much silence, and three probes without an answer.
 const KEEPALIVE: Duration = Duration::from_secs(15);
-/// Notifications nobody has taken yet. They are wake-ups: what does not fit is said by those before it.
-const NOTIFICATIONS_MAX: usize = 1024;
+const PROBES: (u32, Duration) = (3, Duration::from_secs(5));
+/// The same where something was sent and not even received.
+const UNRECEIVED_TIME_MAX: Duration = Duration::from_secs(30);
+/// Notifications nobody has taken yet. They are wake-ups: whoever finds as many as this has missed some, and looks at everything.
+pub const NOTIFICATIONS_MAX: usize = 1024;
 
 /// Where a database is, and how to get there.
 #[derive(Clone)]
@@ -85,6 +88,7 @@ impl Database {
             return Err(DatabaseError::Url("it names no host".to_owned()));
         }
         config.connect_timeout(CONNECT_TIME_MAX).keepalives_idle(KEEPALIVE);
+        config.keepalives_retries(PROBES.0).keepalives_interval(PROBES.1).tcp_user_timeout(UNRECEIVED_TIME_MAX);
         if config.get_application_name().is_none() {
             config.application_name("riverrun");
         }

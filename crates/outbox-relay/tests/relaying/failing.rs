@@ -171,3 +171,23 @@ async fn an_outbox_of_another_version_is_named() {
     relay.end().await;
     stage.end().await;
 }
+
+/// The longest key that is allowed is longer than what an index of PostgreSQL takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_with_a_long_key_waits_like_any_other() {
+    let stage = Stage::new().await;
+    let relay = stage.relay();
+    let client = stage.client().await;
+    // Random, so that it cannot be compressed into what fits.
+    let sql = "select string_agg(md5(random()::text || n), '') from generate_series(1, 1000) as n";
+    let key: String = client.query_one(sql, &[]).await.unwrap().get(0);
+    publish_bad(&client, &key).await;
+    publish(&client, "orders", &key, "1").await;
+    publish(&client, "orders", "other", "1").await;
+    relay.is("a marked row", |status| status.marked == 1).await;
+    stage.has("orders", 1).await;
+    assert_eq!(stage.admin().await.discard(None).await.unwrap(), 1);
+    stage.has("orders", 2).await;
+    relay.end().await;
+    stage.end().await;
+}

@@ -49,7 +49,8 @@ create table if not exists {schema}.riverrun_outbox_slot (slot smallint not null
 insert into {schema}.riverrun_outbox_slot select 0 where not exists (select from {schema}.riverrun_outbox_slot);
 
 create index if not exists riverrun_outbox_unseen on {schema}.riverrun_outbox (xid, id);
-create index if not exists riverrun_outbox_blocking on {schema}.riverrun_outbox (topic, key, id) where blocks;
+-- By a hash: a key may be longer than what an index takes.
+create index if not exists riverrun_outbox_blocking on {schema}.riverrun_outbox (hashtextextended(key, 0), id) where blocks;
 create index if not exists riverrun_outbox_dead on {schema}.riverrun_outbox (id) where dead_at is not null;
 create index if not exists riverrun_outbox_retried on {schema}.riverrun_outbox (id) where retry_at is not null;
 
@@ -220,16 +221,19 @@ $$;
 -- What a consumer has processed.
 create table if not exists {schema}.riverrun_inbox (
     consumer     text not null,
-    source       text not null,
+    -- SHA-256 of source and id, which may be longer than what an index takes.
+    identity     bytea not null,
     event_id     text not null,
     processed_at timestamptz not null default now(),
-    primary key (consumer, source, event_id)
+    primary key (consumer, identity)
 );
 
 -- Whether the consumer has processed the event before. If not, it counts as processed when the caller's transaction commits.
 create or replace function {schema}.riverrun_processed(consumer text, source text, event_id text) returns boolean language plpgsql as $$
 #variable_conflict use_variable
 begin
-    insert into {schema}.riverrun_inbox values (consumer, source, event_id) on conflict do nothing;
+    insert into {schema}.riverrun_inbox (consumer, identity, event_id)
+    values (consumer, sha256(convert_to(source || chr(31) || event_id, 'UTF8')), event_id)
+    on conflict do nothing;
     return not found;
 end $$;

@@ -103,7 +103,7 @@ impl Place {
     pub(crate) fn serve(&self, arguments: &[&str]) -> (Running, String) {
         let mut running = self.start(&[&["run", "--listen", "127.0.0.1:0"], arguments].concat());
         let url = running.error_line_with("url");
-        let url = url.split_whitespace().next_back().unwrap().to_owned();
+        let url = url.split_whitespace().find(|word| word.starts_with("http")).unwrap().to_owned();
         (running, url)
     }
 }

@@ -1,4 +1,4 @@
-//! The command line of the fault tests: `short`, `full`, `sabotage`, `media`, `storm` and `kafka`.
+//! The command line of the fault tests: `short`, `full`, `sabotage`, `media`, `storm`, `kafka` and `outbox`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use riverrun_torture::failure::{Failure, Interruption, OrEnvironment};
 use riverrun_torture::kafka;
 use riverrun_torture::media;
+use riverrun_torture::outbox;
 use riverrun_torture::report::say;
 use riverrun_torture::round::{Fault, Plan};
 use riverrun_torture::scenario::{run_rounds, run_sabotage};
@@ -67,17 +68,44 @@ enum Tier {
         /// Only these scenarios, or switches
         only: Vec<String>,
     },
+    /// A transactional outbox whose writers, relays, PostgreSQL and log are tormented
+    Outbox {
+        #[command(flatten)]
+        run: Run,
+        #[command(flatten)]
+        programs: Programs,
+        /// `short` or `full`, which is meant where nothing is said, and only these scenarios; or `sabotage`, and only these switches
+        words: Vec<String>,
+    },
+}
+
+/// The programs that scenarios with services around them need besides the service.
+#[derive(Args)]
+struct Programs {
+    /// The command line `riverrun`; without it the one beside this program
+    #[arg(long)]
+    command_line: Option<PathBuf>,
+    /// The program that starts brokers and PostgreSQL by `services start`; without it `xtask` beside this program
+    #[arg(long)]
+    services: Option<PathBuf>,
+}
+
+impl Programs {
+    /// The command line, and what starts services.
+    fn find(self) -> Result<(PathBuf, PathBuf), Failure> {
+        let program = |given: Option<PathBuf>, name: &str| {
+            let program = given.map_or_else(|| beside_this_program(name), Ok)?;
+            std::path::absolute(&program).or_environment(&format!("cannot find {name}"))
+        };
+        Ok((program(self.command_line, "riverrun")?, program(self.services, "xtask")?))
+    }
 }
 
 /// What the scenarios on Kafka need besides the service.
 #[derive(Args)]
 struct Needs {
-    /// The command line `riverrun`; without it the one beside this program
-    #[arg(long)]
-    command_line: Option<PathBuf>,
-    /// The program that starts brokers by `services start kafka`; without it `xtask` beside this program
-    #[arg(long)]
-    services: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
     /// A Python interpreter that has the packages of `kafka/requirements.txt`
     #[arg(long)]
     python: PathBuf,
@@ -157,6 +185,7 @@ fn run(tier: Tier, interruption: &Interruption) -> Result<bool, Failure> {
                 kafka::run(&plan, &only, interruption)
             }
         }
+        Tier::Outbox { run, programs, words } => run_outbox(&run, programs, &words, interruption),
     }
 }
 
@@ -178,14 +207,11 @@ fn run_faults(
 }
 
 fn kafka_plan(plan: Plan, needs: Needs, is_full: bool) -> Result<kafka::Plan, Failure> {
-    let program = |given: Option<PathBuf>, name: &str| {
-        let program = given.map_or_else(|| beside_this_program(name), Ok)?;
-        std::path::absolute(&program).or_environment(&format!("cannot find {name}"))
-    };
+    let (command_line, services) = needs.programs.find()?;
     Ok(kafka::Plan {
-        command_line: program(needs.command_line, "riverrun")?,
+        command_line,
         service: plan.program,
-        services: program(needs.services, "xtask")?,
+        services,
         // Not made canonical: a virtual environment's interpreter is a link, and where it lies is what makes it one.
         python: std::path::absolute(&needs.python).or_environment("cannot find the interpreter")?,
         sources: std::path::absolute(&needs.sources).or_environment("cannot find the sources")?,
@@ -195,6 +221,22 @@ fn kafka_plan(plan: Plan, needs: Needs, is_full: bool) -> Result<kafka::Plan, Fa
         is_full,
         sabotage: None,
     })
+}
+
+/// `[short|full] [SCENARIO ...]` or `sabotage [SWITCH ...]`.
+fn run_outbox(run: &Run, programs: Programs, words: &[String], interruption: &Interruption) -> Result<bool, Failure> {
+    let (tier, only) = match words.split_first() {
+        Some((tier, only)) if ["short", "full", "sabotage"].contains(&tier.as_str()) => (tier.as_str(), only),
+        _ => ("full", words),
+    };
+    let (command_line, services) = programs.find()?;
+    let Plan { program: service, directory, keep, seed, .. } = plan(run)?;
+    let is_full = tier == "full";
+    let plan = outbox::Plan { command_line, service, services, directory, keep, seed, is_full, sabotage: None };
+    match tier {
+        "sabotage" => outbox::run_sabotage(&plan, only, interruption),
+        _ => outbox::run(&plan, only, interruption),
+    }
 }
 
 /// The plan all scenarios of a run start from; prints its seed.

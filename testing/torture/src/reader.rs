@@ -82,15 +82,38 @@ impl Reader {
         let mut ends = vec![0_u64; partitions as usize];
         let mut records = Vec::new();
         loop {
-            let cursor: Vec<String> =
-                ends.iter().enumerate().map(|(partition, end)| format!("{partition}@{end}")).collect();
-            let path = format!("/topics/{topic}/events?from={}&limit={PAGE_RECORDS}", cursor.join(","));
-            let page = self.read_lines(&path)?;
+            let page = self.read_lines(&page_path(topic, &ends))?;
             if page.is_empty() {
                 return Ok(records);
             }
             for record in page {
                 check_dense(&record, topic, &mut ends)?;
+                records.push(record);
+            }
+        }
+    }
+
+    /// The records of a topic from these offsets on, one for each partition, which are moved behind what was read. Offsets increase; gaps
+    /// are allowed, as transactions leave them on Kafka.
+    ///
+    /// # Errors
+    /// [`Failure::Broken`] when an answer is no NDJSON of records, or an offset comes again.
+    pub fn read_on(&mut self, topic: &str, ends: &mut [u64]) -> Result<Vec<Record>, Failure> {
+        let mut records = Vec::new();
+        loop {
+            let page = self.read_lines(&page_path(topic, ends))?;
+            if page.is_empty() {
+                return Ok(records);
+            }
+            for record in page {
+                let position = &record.position;
+                let end = ends.get_mut(position.partition as usize).filter(|_| position.topic == topic);
+                match end {
+                    Some(end) if position.offset >= *end => *end = position.offset + 1,
+                    end => {
+                        return Err(Failure::broken(format!("reading {topic} from offset {end:?} gave {position}")));
+                    }
+                }
                 records.push(record);
             }
         }
@@ -165,6 +188,12 @@ impl Reader {
         let sent = self.connection.send(request);
         sent.map_err(|error| Failure::broken(format!("{} {} had no answer: {error:?}", request.method, request.path)))
     }
+}
+
+/// Asks for a page behind these offsets.
+fn page_path(topic: &str, ends: &[u64]) -> String {
+    let cursor: Vec<String> = ends.iter().enumerate().map(|(partition, end)| format!("{partition}@{end}")).collect();
+    format!("/topics/{topic}/events?from={}&limit={PAGE_RECORDS}", cursor.join(","))
 }
 
 fn check_dense(record: &Record, topic: &str, ends: &mut [u64]) -> Result<(), Failure> {

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use super::brokers::Brokers;
 use super::faults::on_a_fold;
-use super::{Plan, report, site};
+use super::{Plan, site};
 use crate::failure::{Failure, Interruption};
+use crate::report::conclude;
+use crate::services::Brokers;
 
 pub(super) const NAME: &str = "broker restarts";
 const BROKERS: usize = 3;
@@ -21,7 +22,7 @@ pub(super) fn run(plan: &Plan, interruption: &Interruption) -> Result<bool, Fail
     let rounds = if plan.is_full { 5 } else { 1 };
     let mut brokers = Brokers::start(&plan.services, BROKERS, &[])?;
     let site = site(plan, NAME, brokers.address(), BROKERS, interruption);
-    report(NAME, |passed| {
+    conclude(NAME, |passed| {
         on_a_fold(&site, &["a", "b"], |instances| {
             for number in (0..rounds).flat_map(|_| 1..=BROKERS) {
                 instances.pass(CAUGHT_UP)?;

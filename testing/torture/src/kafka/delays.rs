@@ -4,13 +4,14 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use super::brokers::Brokers;
 use super::faults::{kill_some, on_a_fold};
-use super::instances::Instances;
 use super::proxy::{Held, Proxy};
-use super::{Plan, Site, report, site};
+use super::{Plan, Site, site};
 use crate::failure::{Failure, Interruption, OrEnvironment};
+use crate::instances::Instances;
 use crate::random::Random;
+use crate::report::conclude;
+use crate::services::Brokers;
 
 pub(super) const NAME: &str = "held answers";
 pub(super) const NAME_OLDER: &str = "older transactions";
@@ -63,7 +64,7 @@ pub(super) fn behind_a_proxy(
     let mut site = site(plan, name, brokers.address(), 1, interruption);
     // The other client has nothing to do with the proxy.
     site.instance_brokers = Some(proxy.address().to_string());
-    report(name, |passed| scenario(&site, &proxy, passed))
+    conclude(name, |passed| scenario(&site, &proxy, passed))
 }
 
 /// Holds each kind of answer in turn, with `between` before each.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::Site;
 use super::fold::{self, ENTRANCE, Found, ORDERS, REFUSED, SUMS};
-use super::instances::{Instances, Program};
 use super::load::Load;
 use crate::failure::Failure;
+use crate::instances::{Instances, Program};
 use crate::random::Random;
 use crate::report::say;
 

@@ -11,10 +11,10 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
-use super::instances::{Instances, Program};
 use super::outside::Record;
 use super::{Site, kafka_settings};
 use crate::failure::{Failure, OrEnvironment};
+use crate::instances::{Instances, Program};
 use crate::position::Position;
 use crate::report::say;
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use super::Plan;
 use super::delays::behind_a_proxy;
 use super::faults::on_a_fold;
-use super::instances::Instances;
 use super::proxy::Proxy;
 use crate::failure::{Failure, Interruption};
+use crate::instances::Instances;
 
 pub(super) const NAME: &str = "unknown formats";
 /// What the log of an instance has to say.

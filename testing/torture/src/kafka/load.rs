@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::instances::Addresses;
 use crate::event::{self, Event};
 use crate::http::{Connection, HttpError, Request, Response};
+use crate::instances::Addresses;
 use crate::position::Position;
 use crate::random::Random;
 

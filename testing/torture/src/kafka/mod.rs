@@ -3,14 +3,12 @@
 //! What is in the cluster is looked at with another client, which reads what is committed: each input has been processed once, what is
 //! kept of a key is exact and in order, and no group is behind in the end.
 
-mod brokers;
 mod cluster;
 mod delays;
 mod faults;
 mod flights;
 mod fold;
 mod formats;
-mod instances;
 mod load;
 mod moves;
 mod outside;
@@ -20,9 +18,9 @@ mod sabotage;
 use std::path::PathBuf;
 
 use crate::failure::{Failure, Interruption};
-use crate::report::say;
-use brokers::Brokers;
-use instances::Instances;
+use crate::instances::Instances;
+use crate::report::conclude;
+use crate::services::Brokers;
 use outside::Outside;
 pub use sabotage::run_sabotage;
 
@@ -126,7 +124,7 @@ pub fn run(plan: &Plan, only: &[String], interruption: &Interruption) -> Result<
         let brokers = Brokers::start(&plan.services, 1, &[])?;
         for (name, scenario) in ON_ONE_BROKER.iter().filter(|(name, _)| is_chosen(name)) {
             let site = site(plan, name, brokers.address(), 1, interruption);
-            is_good &= report(name, |passed| scenario(&site, passed))?;
+            is_good &= conclude(name, |passed| scenario(&site, passed))?;
         }
     }
     for (_, scenario) in ON_OWN_BROKERS.iter().filter(|(name, _)| is_chosen(name)) {
@@ -143,26 +141,4 @@ fn site<'a>(plan: &'a Plan, name: &str, brokers: &str, replication: usize, inter
     };
     let prefix = format!("{}.", name.replace(' ', "-"));
     Site { plan, outside, instance_brokers: None, prefix, replication, interruption: interruption.clone() }
-}
-
-/// Runs one and prints its line; true when nothing is wrong.
-fn report(name: &str, run: impl FnOnce(&mut u32) -> Result<(), Failure>) -> Result<bool, Failure> {
-    /// Of the first and of the last ones; those between are of the same kinds.
-    const PLACES_MAX: usize = 12;
-    let mut passed = 0;
-    match run(&mut passed) {
-        Ok(()) => {
-            say(format!("{name}: {passed} passed, 0 failed"));
-            Ok(true)
-        }
-        Err(Failure::Broken(places)) => {
-            let is_shown = |number: usize| number < PLACES_MAX || number + PLACES_MAX >= places.len();
-            let shown = places.iter().enumerate().filter(|(number, _)| is_shown(*number));
-            shown.for_each(|(_, place)| say(format!("  wrong: {place}")));
-            say(format!("  {} places are wrong", places.len()));
-            say(format!("{name}: {passed} passed, 1 failed"));
-            Ok(false)
-        }
-        Err(failure) => Err(failure),
-    }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Site;
 use super::faults::under_load;
 use super::fold;
-use super::instances::{Instances, Program};
 use crate::failure::Failure;
+use crate::instances::{Instances, Program};
 
 /// The first one stays.
 const NAMES: [&str; 3] = ["a", "b", "c"];

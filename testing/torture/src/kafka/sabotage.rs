@@ -1,9 +1,9 @@
 //! The product with one promise broken on purpose: the scenario that looks after it has to turn red.
 
-use super::brokers::Brokers;
 use super::{Plan, Scenario, faults, site};
 use crate::failure::{Failure, Interruption};
 use crate::report::say;
+use crate::services::Brokers;
 
 /// The switches of a service built with the feature `sabotage`, the scenario that has to show each, and whether it takes all its faults.
 const SWITCHES: [(&str, Scenario, bool); 3] = [

@@ -1,4 +1,4 @@
-//! The instances of an app on one cluster: processes with directories of their own, that are started, killed, stopped and woken.
+//! The instances of an app on one log: processes with directories of their own, that are started, killed, stopped and woken.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::server::{Launch, Server};
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Where the instances that can be reached listen.
-pub(super) type Addresses = Arc<Mutex<Vec<Option<SocketAddr>>>>;
+pub(crate) type Addresses = Arc<Mutex<Vec<Option<SocketAddr>>>>;
 
 /// One instance.
 struct Instance {
@@ -26,7 +26,7 @@ struct Instance {
 }
 
 /// All instances of an app.
-pub(super) struct Instances {
+pub(crate) struct Instances {
     list: Vec<Instance>,
     addresses: Addresses,
     interruption: Interruption,
@@ -36,7 +36,7 @@ pub(super) struct Instances {
 
 /// How the app is run.
 #[derive(Clone, Debug)]
-pub(super) enum Program {
+pub(crate) enum Program {
     /// The command line.
     CommandLine(PathBuf),
     /// The service that brings steps and assignors of its own.
@@ -48,14 +48,14 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failure::Environment`] when a file cannot be made.
-    pub(super) fn prepare(
+    pub(crate) fn prepare(
         program: &Program,
         directory: &Path,
         names: &[&str],
         app: impl Fn(&str, &Path) -> String,
         interruption: &Interruption,
     ) -> Result<Self, Failure> {
-        let work = tempfile::Builder::new().prefix("riverrun-kafka-").tempdir_in(directory);
+        let work = tempfile::Builder::new().prefix("riverrun-instances-").tempdir_in(directory);
         let work = work.or_environment("cannot make a directory for the instances")?;
         let mut list = Vec::new();
         for name in names {
@@ -74,8 +74,15 @@ impl Instances {
         Ok(Self { list, addresses, interruption: interruption.clone(), work })
     }
 
+    /// From its next start on one gets these words on its command line, besides.
+    pub(crate) fn add_arguments(&mut self, number: usize, words: &[&str]) {
+        if let Some(instance) = self.list.get_mut(number) {
+            instance.launch.arguments.extend(words.iter().map(Into::into));
+        }
+    }
+
     /// From their next starts on all break a promise.
-    pub(super) fn sabotage(&mut self, switch: &str) {
+    pub(crate) fn sabotage(&mut self, switch: &str) {
         self.list.iter_mut().for_each(|instance| instance.launch.sabotage = Some(switch.to_owned()));
     }
 
@@ -83,7 +90,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failure::Environment`] when there is no libfaketime.
-    pub(super) fn set_clock(&mut self, number: usize, offset: &str) -> Result<(), Failure> {
+    pub(crate) fn set_clock(&mut self, number: usize, offset: &str) -> Result<(), Failure> {
         let library = library().ok_or_else(|| Failure::Environment("there is no libfaketime".to_owned()))?;
         let file = self.work.path().join(format!("{number}-clock"));
         std::fs::write(&file, offset).or_environment("cannot set the clock")?;
@@ -97,7 +104,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failure::Environment`] when a log cannot be read.
-    pub(super) fn have_said(&self, words: &str) -> Result<bool, Failure> {
+    pub(crate) fn have_said(&self, words: &str) -> Result<bool, Failure> {
         for instance in &self.list {
             let log = std::fs::read(&instance.launch.log).or_environment("cannot read a log")?;
             if String::from_utf8_lossy(&log).contains(words) {
@@ -108,12 +115,12 @@ impl Instances {
     }
 
     /// How many there are, running or not.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.list.len()
     }
 
     /// Where they are to be reached; it changes as they come and go.
-    pub(super) fn addresses(&self) -> Addresses {
+    pub(crate) fn addresses(&self) -> Addresses {
         Arc::clone(&self.addresses)
     }
 
@@ -121,7 +128,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failure::Environment`] when it cannot be started.
-    pub(super) fn start(&mut self, number: usize) -> Result<(), Failure> {
+    pub(crate) fn start(&mut self, number: usize) -> Result<(), Failure> {
         if let Some(instance) = self.list.get_mut(number) {
             instance.server = Some(Server::spawn(&instance.launch)?);
         }
@@ -132,7 +139,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failure::Broken`] when one does not come up.
-    pub(super) fn start_all(&mut self) -> Result<(), Failure> {
+    pub(crate) fn start_all(&mut self) -> Result<(), Failure> {
         (0..self.count()).try_for_each(|number| self.start(number))?;
         self.wait_ready()
     }
@@ -141,7 +148,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failure::Broken`] when one does not come up.
-    pub(super) fn wait_ready(&mut self) -> Result<(), Failure> {
+    pub(crate) fn wait_ready(&mut self) -> Result<(), Failure> {
         for instance in &mut self.list {
             if let Some(server) = &mut instance.server {
                 server.wait_ready(&self.interruption)?;
@@ -154,7 +161,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failure::Broken`] when it had ended by itself, [`Failure::Environment`] when it cannot be killed.
-    pub(super) fn kill(&mut self, number: usize) -> Result<(), Failure> {
+    pub(crate) fn kill(&mut self, number: usize) -> Result<(), Failure> {
         self.hide(number);
         match self.list.get_mut(number).and_then(|instance| instance.server.take()) {
             Some(mut server) => {
@@ -169,7 +176,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failure::Environment`] when it cannot be stopped.
-    pub(super) fn freeze(&self, number: usize) -> Result<(), Failure> {
+    pub(crate) fn freeze(&self, number: usize) -> Result<(), Failure> {
         self.list.get(number).and_then(|instance| instance.server.as_ref()).map_or(Ok(()), Server::freeze)
     }
 
@@ -177,7 +184,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failure::Environment`] when it cannot be signalled.
-    pub(super) fn wake(&self, number: usize) -> Result<(), Failure> {
+    pub(crate) fn wake(&self, number: usize) -> Result<(), Failure> {
         self.list.get(number).and_then(|instance| instance.server.as_ref()).map_or(Ok(()), Server::wake)
     }
 
@@ -185,7 +192,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failure::Broken`] when it does not end well.
-    pub(super) fn end(&mut self, number: usize) -> Result<(), Failure> {
+    pub(crate) fn end(&mut self, number: usize) -> Result<(), Failure> {
         self.hide(number);
         match self.list.get_mut(number).and_then(|instance| instance.server.take()) {
             Some(server) => server.end(&self.interruption),
@@ -197,7 +204,7 @@ impl Instances {
     ///
     /// # Errors
     /// As [`Self::end`].
-    pub(super) fn end_all(&mut self) -> Result<(), Failure> {
+    pub(crate) fn end_all(&mut self) -> Result<(), Failure> {
         (0..self.count()).try_for_each(|number| self.end(number))
     }
 
@@ -205,7 +212,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failure::Broken`] when one ended by itself.
-    pub(super) fn pass(&mut self, duration: Duration) -> Result<(), Failure> {
+    pub(crate) fn pass(&mut self, duration: Duration) -> Result<(), Failure> {
         let end = Instant::now() + duration;
         while Instant::now() < end {
             self.look()?;
@@ -218,21 +225,21 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failure::Environment`] when it does not run.
-    pub(super) fn address(&self, number: usize) -> Result<SocketAddr, Failure> {
+    pub(crate) fn address(&self, number: usize) -> Result<SocketAddr, Failure> {
         let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         let address = addresses.get(number).copied().flatten();
         address.ok_or_else(|| Failure::Environment(format!("instance {number} does not run")))
     }
 
     /// A command of the command line, in the directory of the instances.
-    pub(super) fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.work.path());
         command
     }
 
     /// Copies logs and app files to `keep`, each file's name beginning with `title`.
-    pub(super) fn keep_evidence(&self, keep: &Path, title: &str) {
+    pub(crate) fn keep_evidence(&self, keep: &Path, title: &str) {
         for instance in &self.list {
             let name = instance.launch.log.file_name().unwrap_or_default().to_string_lossy();
             let kept = keep.join(format!("{title}-{name}"));

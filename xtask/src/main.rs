@@ -40,7 +40,10 @@ cargo xtask <command>
   torture media [KIND ...]       disks that fill up, fail and decay, clocks that jump
   torture kafka [short|full] [SCENARIO ...]
                                  several instances on a Kafka cluster: killed, paused, coming and going
-  torture sabotage [ARGUMENTS]   builds with each guarantee broken in turn; every one must turn the fault tier red
+  torture outbox [short|full] [SCENARIO ...]
+                                 a transactional outbox: relays killed, PostgreSQL crashed, connections cut, the log away
+  torture sabotage [ARGUMENTS]   builds with each guarantee broken in turn; every one must turn the fault tier red;
+                                 `torture kafka sabotage` and `torture outbox sabotage` those of these tiers
   bench [PART ...] [--quick]     the product beside bare programs; writes bench/RESULTS.md
   bench --kafka [--quick]        the product beside Kafka Streams on one broker; writes a section of bench/RESULTS.md";
 

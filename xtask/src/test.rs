@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         total.add(part("short fault tier: kill -9 and power cuts", || torture_tier("short")));
         total.add(part("media: disks that fill up, fail and decay, clocks that jump", media));
         total.add(part("kafka: instances killed, paused and moved about", kafka_tier));
+        total.add(part("outbox: writers, relays, PostgreSQL and the log killed, restarted and cut off", outbox_tier));
         total.add(part("storms: idle connections, slow readers, 413 and 429", || torture_tier("storm")));
     }
     println!("\n{} passed, {} failed", total.passed, total.failed);
@@ -151,6 +152,11 @@ fn media() -> Result<Count, Failure> {
 fn kafka_tier() -> Result<Count, Failure> {
     torture::build()?;
     counted(torture::kafka()?, Count::see_scenario)
+}
+
+fn outbox_tier() -> Result<Count, Failure> {
+    torture::build()?;
+    counted(torture::outbox()?, Count::see_scenario)
 }
 
 /// Runs a program and sums the closing lines it prints.

@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         "sabotage" => sabotage()?,
         "media" => media()?,
         "kafka" => return kafka_by_hand(rest),
+        "outbox" => return outbox_by_hand(rest),
         tier => command(tier),
     };
     tester.args(rest);
@@ -90,11 +91,36 @@ fn kafka_with(service: &Path) -> Result<Command, Failure> {
     packages::debian(&packages::FAULTS)?;
     let sources = tree::root().join("testing/torture");
     let python = packages::python("torture/python", &sources.join("kafka/requirements.txt"))?;
-    let mut command = tester("kafka", service);
+    let mut command = with_services("kafka", service)?;
+    command.arg("--python").arg(python).arg("--sources").arg(sources);
+    Ok(command)
+}
+
+/// `outbox [short|full] [SCENARIO ...]`: the full tier where nothing is said. `outbox sabotage [SWITCH ...]`.
+fn outbox_by_hand(arguments: &[String]) -> Result<(), Failure> {
+    let is_sabotage = arguments.first().is_some_and(|tier| tier == "sabotage");
+    let service = if is_sabotage { sabotaged_service()? } else { tree::test_program(SERVICE_PROGRAM) };
+    let mut tester = with_services("outbox", &service)?;
+    tester.args(arguments);
+    process::run(tester)
+}
+
+/// The tester for the transactional outbox, with few faults. It starts PostgreSQL and a broker by this program.
+///
+/// # Errors
+/// The folder for what is kept of a failure cannot be made.
+pub(crate) fn outbox() -> Result<Command, Failure> {
+    let mut command = with_services("outbox", &tree::test_program(SERVICE_PROGRAM))?;
+    command.arg("short");
+    Ok(command)
+}
+
+/// The tester for a tier that starts services by this program.
+fn with_services(tier: &str, service: &Path) -> Result<Command, Failure> {
+    let mut command = tester(tier, service);
     command.arg("--command-line").arg(tree::test_program("riverrun"));
     // Not the file of this process: a build of the workspace may have put a new one in its place.
     command.arg("--services").arg(tree::test_program("xtask"));
-    command.arg("--python").arg(python).arg("--sources").arg(sources);
     let kept = tree::target_dir().join("torture/kept");
     std::fs::create_dir_all(&kept)?;
     command.arg("--keep").arg(kept);

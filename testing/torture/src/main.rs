@@ -232,7 +232,8 @@ fn run_outbox(run: &Run, programs: Programs, words: &[String], interruption: &In
     let (command_line, services) = programs.find()?;
     let Plan { program: service, directory, keep, seed, .. } = plan(run)?;
     let is_full = tier == "full";
-    let plan = outbox::Plan { command_line, service, services, directory, keep, seed, is_full, sabotage: None };
+    let (sabotage, is_unlocked) = (None, false);
+    let plan = outbox::Plan { command_line, service, services, directory, keep, seed, is_full, sabotage, is_unlocked };
     match tier {
         "sabotage" => outbox::run_sabotage(&plan, only, interruption),
         _ => outbox::run(&plan, only, interruption),

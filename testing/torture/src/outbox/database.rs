@@ -40,13 +40,16 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// The database at this address. It has to be there.
+    /// The database at this address. It has to be there. With `is_unlocked`, publishing locks no aggregates.
     ///
     /// # Errors
     /// [`Failure::Environment`] when the address is none.
-    pub(super) fn at(url: &str) -> Result<Self, Failure> {
+    pub(super) fn at(url: &str, is_unlocked: bool) -> Result<Self, Failure> {
         let mut config: Config = url.parse().or_environment("the address of PostgreSQL")?;
         config.application_name(WRITER).connect_timeout(Duration::from_secs(5));
+        if is_unlocked {
+            config.options("-c riverrun.lock_aggregates=off");
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         Ok(Self { runtime: runtime.or_environment("cannot start a runtime")?, config })
     }

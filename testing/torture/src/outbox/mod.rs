@@ -35,8 +35,10 @@ pub struct Plan {
     pub seed: u64,
     /// More of everything.
     pub is_full: bool,
-    /// The sabotage switch for a service that was built so.
+    /// The sabotage switch for a service that was built so: it then stands in for the command line.
     pub sabotage: Option<String>,
+    /// Whether publishing is told not to lock the aggregate, which only a writer may do that locks something itself.
+    pub is_unlocked: bool,
 }
 
 type Scenario = fn(&Plan, &Interruption, &mut u32) -> Result<(), Failure>;

@@ -4,11 +4,15 @@ use super::{Plan, Scenario, chaos, long_transaction};
 use crate::failure::{Failure, Interruption};
 use crate::report::say;
 
+/// What is no switch of the service but a setting of the writers: they lock nothing, and publishing is told not to lock the aggregate either.
+const UNLOCKED: &str = "unlocked";
+
 /// The switches of a service built with the feature `sabotage`, the scenario that has to show each, and whether it takes all its faults.
-const SWITCHES: [(&str, Scenario, bool); 2] = [
+const SWITCHES: [(&str, Scenario, bool); 3] = [
     // Shown by a kill between the two steps, of which the short tier may have too few.
     ("outbox-delete-first", chaos::embedded, true),
     ("outbox-cursor", long_transaction::run, false),
+    (UNLOCKED, long_transaction::run, false),
 ];
 /// Of a message, so that a line of the report stays one.
 const CHARACTERS_MAX: usize = 300;
@@ -27,7 +31,8 @@ pub fn run_sabotage(plan: &Plan, only: &[String], interruption: &Interruption) -
             continue;
         }
         let outcome = |switch: &str| {
-            let plan = Plan { sabotage: Some(switch.to_owned()), is_full, keep: None, ..plan.clone() };
+            let (sabotage, is_unlocked) = (Some(switch.to_owned()), switch == UNLOCKED);
+            let plan = Plan { sabotage, is_unlocked, is_full, keep: None, ..plan.clone() };
             scenario(&plan, interruption, &mut 0)
         };
         outcome("")?;

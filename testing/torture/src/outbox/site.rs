@@ -79,7 +79,7 @@ impl<'a> Site<'a> {
             let said = String::from_utf8_lossy(&output.stderr);
             return Err(Failure::broken(format!("`riverrun outbox init` ended with {}: {said}", output.status)));
         }
-        let database = Database::at(postgres.url())?;
+        let database = Database::at(postgres.url(), plan.is_unlocked)?;
         database.prepare(&aggregates())?;
         let writers = Writers::start(&database, plan.seed);
         let mut site = Self { plan, interruption: interruption.clone(), writers, instances, database, postgres };

@@ -1,4 +1,4 @@
-//! Transactions while everything between them and the topic is killed, restarted, stopped and cut off.
+//! Transactions while everything between them and the topic is killed, crashed, stopped and cut off.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,8 @@ use crate::services::Brokers;
 
 /// How long the log gives no answer: longer than a session.
 const LOG_AWAY: Duration = Duration::from_secs(10);
+/// How long an instance is stopped: others have its share within moments, and its session with the log lasts for 6 s.
+const PAUSE: Duration = Duration::from_secs(3);
 /// How long relays may take to be connected again: they pause up to 5 s between attempts.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -23,6 +25,8 @@ enum Fault {
     Crash,
     /// Connections are cut.
     Cut(Whose),
+    /// An instance is stopped where it is, loses the connection by which it has its share, and wakes when others have relayed that.
+    Pause,
     /// The log gives no answer.
     LogAway,
 }
@@ -73,6 +77,7 @@ fn disturb(
             Fault::Kill => kill(site, &mut random)?,
             Fault::Crash => site.postgres.crash()?,
             Fault::Cut(whose) => cut(site, *whose, &mut random, interruption)?,
+            Fault::Pause => pause(site, &mut random, interruption)?,
             Fault::LogAway => brokers.map_or(Ok(()), |brokers| brokers.freeze(LOG_AWAY, interruption))?,
         }
         *passed += 1;
@@ -83,9 +88,10 @@ fn disturb(
 
 /// All faults of a run, in an order of their own.
 fn faults(is_full: bool, has_brokers: bool, random: &mut Random) -> Vec<Fault> {
-    let (kills, cuts) = if is_full { (30, 10) } else { (6, 2) };
+    let (kills, cuts, pauses) = if is_full { (30, 10, 5) } else { (6, 2, 1) };
     let mut faults = vec![Fault::Kill; kills];
     faults.extend([Fault::Crash; 2]);
+    faults.extend(vec![Fault::Pause; pauses]);
     for whose in [Whose::Writers, Whose::Relays, Whose::Listening] {
         faults.extend(vec![Fault::Cut(whose); cuts]);
     }
@@ -106,6 +112,15 @@ fn kill(site: &mut Site<'_>, random: &mut Random) -> Result<(), Failure> {
     site.instances.start(number)?;
     // Else most would be killed before they have relayed anything.
     site.instances.pass(Duration::from_millis(random.between(300, 1_500)))
+}
+
+fn pause(site: &mut Site<'_>, random: &mut Random, interruption: &Interruption) -> Result<(), Failure> {
+    let number = random.between(0, site.instances.count() as u64);
+    let number = usize::try_from(number).unwrap_or_default();
+    site.instances.freeze(number)?;
+    let outcome = cut(site, Whose::Listening, random, interruption).and_then(|()| site.instances.pass(PAUSE));
+    site.instances.wake(number)?;
+    outcome
 }
 
 /// Cuts connections as soon as there are any.

@@ -1,7 +1,8 @@
 //! The tier `outbox`: services publish in their transactions on PostgreSQL, relays hand it on to a log, and all of them are tormented.
 //!
-//! What was committed is read of a ledger that the writers keep in the same transactions; what has arrived, of the topic. Each committed event has to be there once,
-//! none that was taken back, in the order of commits for each aggregate, and nothing may be left in the table but what was marked.
+//! What was committed is read of a ledger that the writers keep in the same transactions; what has arrived, of the topic. Each committed
+//! event has to be there once, none that was taken back, in the order of commits for each aggregate, and nothing may be left in the table
+//! but what was marked.
 
 mod chaos;
 mod check;

@@ -20,8 +20,8 @@ use crate::services::Postgres;
 const PARTITIONS: usize = 4;
 /// A topic that no app file has.
 const UNKNOWN_TOPIC: &str = "unknown";
-/// Events for it.
-const UNKNOWN_EVENTS: usize = 5;
+/// The number of events that [`Site::publish_unknown`] publishes for it.
+pub(super) const UNKNOWN: usize = 5;
 /// How often an instance tries a row.
 const ATTEMPTS: i32 = 2;
 /// How long everything may take to arrive after the last fault: the tasks of an instance that was killed wait for a session of 6 s and a
@@ -94,7 +94,7 @@ impl<'a> Site<'a> {
     pub(super) fn publish_unknown(&self) -> Result<(), Failure> {
         let published = self.database.runtime().block_on(async {
             let connection = Connection::open(self.database.config()).await?;
-            for aggregate in aggregates().iter().take(UNKNOWN_EVENTS) {
+            for aggregate in aggregates().iter().take(UNKNOWN) {
                 connection.publish(UNKNOWN_TOPIC, aggregate, 0, None).await?;
             }
             Ok(())
@@ -123,7 +123,7 @@ impl<'a> Site<'a> {
     fn compare(&mut self, unknown: usize) -> Result<(), Failure> {
         let begun = Instant::now();
         self.instances.wait_ready()?;
-        // What is said of an event before is said in the order of its aggregate, so once these are in the topic there is nothing to come.
+        // Events of an aggregate come in their order, so once the last of each is in the topic there is nothing to come.
         let last = self.writers.close_aggregates(&self.database, &self.interruption)?;
         let mut topic = self.topic()?;
         topic.wait(&last, ARRIVES_WITHIN, &self.interruption)?;
@@ -156,9 +156,6 @@ impl<'a> Site<'a> {
         Ok(Topic { reader, ends: vec![0; PARTITIONS], found: Vec::new() })
     }
 }
-
-/// The number of events that [`Site::publish_unknown`] publishes.
-pub(super) const UNKNOWN: usize = UNKNOWN_EVENTS;
 
 /// What was read of the topic.
 pub(super) struct Topic {

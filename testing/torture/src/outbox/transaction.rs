@@ -1,10 +1,11 @@
 //! One transaction of a writer: it changes something, publishes an event of it, and notes both in the ledger; or takes all of it back.
 //!
 //! Half of the aggregates have a counter that the transaction takes a number from, which locks its row: the order of these numbers is the
-//! order of commits, whoever else locks what. For the other half the writer locks nothing, as a service that inserts only. There the event's
-//! place is drawn from a sequence after publishing, and a second moment just before the end. If publishing keeps others of the aggregate out until
-//! the transaction ends, then these spans do not overlap, and their order is the order of commits. If it does not, some overlap; so the
-//! check compares the spans first. Commit times would say less: PostgreSQL takes them before a commit is seen, from a clock that may be set.
+//! order of commits, whoever else locks what. For the other half the writer locks nothing, as a service that inserts only. There the
+//! event's place is drawn from a sequence after publishing, and a second moment just before the end. If publishing keeps others of the
+//! aggregate out until the transaction ends, these spans do not overlap, and their order is the order of commits. If it does not, some
+//! overlap; so the check compares the spans, too. Commit times would say less: PostgreSQL takes them before a commit is seen, from a clock
+//! that may be set.
 
 use std::time::Duration;
 

@@ -116,7 +116,7 @@ impl Outbox {
         let id: Option<String> = id.first().map(|row| row.try_get(0)).transpose()?.flatten();
         match (transaction.commit().await, id) {
             (Ok(()), _) => Ok(value),
-            (Err(error), Some(id)) if error.as_db_error().is_none() => {
+            (Err(error), Some(id)) if leaves_open(&error) => {
                 drop(session);
                 if was_committed(connect, &id, error).await? { Ok(value) } else { Err(Box::new(Lost)) }
             }
@@ -188,6 +188,12 @@ pub struct OutcomeUnknown(String);
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was lost before the transaction was committed")]
 struct Lost;
+
+/// Whether a commit that was answered like this may have happened all the same: the connection was lost, or its end was told by whoever
+/// stands in between. PgBouncer says 08P01 when it has lost the server, whatever the server had done by then.
+fn leaves_open(error: &tokio_postgres::Error) -> bool {
+    error.code().is_none_or(|code| code.code().starts_with("08") || code.code().starts_with("57P"))
+}
 
 /// Asks what became of a transaction whose connection was lost.
 async fn was_committed<S: Session>(

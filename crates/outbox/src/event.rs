@@ -1,5 +1,6 @@
 //! An event as a service makes it, before it is stored.
 
+use riverrun_event::attribute::is_forbidden;
 use riverrun_event::key::KeyTooLong;
 use riverrun_event::{AttributeError, Attributes, ContextError, Event, Key, NameError, Text, Time, TopicName, context};
 
@@ -34,7 +35,7 @@ pub enum Invalid {
     /// An attribute of one's own.
     #[error(transparent)]
     Attribute(#[from] AttributeError),
-    /// What the database found.
+    /// What else there is, most of it found by the database.
     #[error("{0}")]
     Refused(String),
 }
@@ -138,6 +139,12 @@ impl NewEvent {
         TopicName::new(&self.topic)?;
         if let Some(key) = &self.key {
             Key::new(key.clone())?;
+            // It becomes the attribute `partitionkey`.
+            if key.chars().any(is_forbidden) {
+                return Err(Invalid::Refused(
+                    "control characters are not allowed in the key (CloudEvents 1.0)".to_owned(),
+                ));
+            }
         }
         let mut attributes = Attributes::default();
         self.attributes.iter().try_for_each(|(name, value)| attributes.add(name, value))?;
@@ -204,6 +211,7 @@ mod tests {
             Some("attribute \"Tenant\": a name has only a-z and 0-9 (CloudEvents 1.0)"),
         );
         check(event().source("a b"), Some("attribute \"source\": ' ' cannot stand in a URI; percent-encode it"));
+        check(event().key("o\017"), Some("control characters are not allowed in the key (CloudEvents 1.0)"));
         assert!(NewEvent::new("_orders", "x").completed("/", String::new).check().is_err());
     }
 }

@@ -60,11 +60,16 @@ create or replace function {schema}.riverrun_fault(
     attributes text[], data bytea
 ) returns text language plpgsql immutable as $$
 declare
-    -- Control characters, and what Unicode keeps for no characters.
-    forbidden constant text := '[\x01-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]';
+    -- Control characters, and what Unicode keeps for no characters: 32 in one block, and the last two of each plane.
+    forbidden constant text := '[\x01-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff'
+        '\U0001fffe\U0001ffff\U0002fffe\U0002ffff\U0003fffe\U0003ffff\U0004fffe\U0004ffff'
+        '\U0005fffe\U0005ffff\U0006fffe\U0006ffff\U0007fffe\U0007ffff\U0008fffe\U0008ffff'
+        '\U0009fffe\U0009ffff\U000afffe\U000affff\U000bfffe\U000bffff\U000cfffe\U000cffff'
+        '\U000dfffe\U000dffff\U000efffe\U000effff\U000ffffe\U000fffff\U0010fffe\U0010ffff]';
     in_no_uri constant text := '[ <>"{}|\\^\x60]';
     media     constant text := '^\s*[!#$%&''*+.^_\x60|~0-9A-Za-z-]+/[!#$%&''*+.^_\x60|~0-9A-Za-z-]+\s*(;|$)';
     name      text;
+    names     text[] := '{}';
 begin
     if topic is null or topic !~ '^[a-z0-9-][a-z0-9._-]{0,199}$' then
         return format('the topic %L is no name: 1 to 200 of a-z, 0-9, ''.'', ''_'' and ''-'', beginning with a letter, digit or ''-''', topic);
@@ -85,7 +90,10 @@ begin
         return 'the datacontenttype is no media type such as application/json';
     end if;
     if attributes is not null then
-        if cardinality(attributes) > 128 then
+        if array_ndims(attributes) > 1 or array_lower(attributes, 1) <> 1 or cardinality(attributes) % 2 <> 0
+           or array_position(attributes, null) is not null then
+            return 'the extension attributes are no list of name, value, name, value';
+        elsif cardinality(attributes) > 128 then
             return 'more than 64 extension attributes';
         elsif octet_length(array_to_string(attributes, '')) > 32768 then
             return 'the extension attributes have more than 32768 bytes together';
@@ -95,7 +103,10 @@ begin
             if name !~ '^[a-z0-9]+$' or name in ('specversion', 'id', 'source', 'type', 'subject', 'time',
                                                 'datacontenttype', 'dataschema', 'data', 'partitionkey') then
                 return format('%L is no name of an extension attribute: only a-z and 0-9, and none of CloudEvents'' own', name);
+            elsif name = any(names) then
+                return format('the extension attribute %L is stated twice', name);
             end if;
+            names := names || name;
         end loop;
     end if;
     if data is not null and (content_type is null or content_type ~* '[/+]json\s*(;|$)') then
@@ -148,15 +159,15 @@ declare
     attributes text[];
     bytes      bytea;
 begin
+    if exists (select from jsonb_each(headers) as entry where jsonb_typeof(entry.value) in ('object', 'array')) then
+        raise exception 'the event is not stored: a header is an object or a list; only texts, numbers and booleans are attributes'
+            using errcode = 'invalid_parameter_value';
+    end if;
     if headers - own <> '{}' then
         select array_agg(part.word order by entry.position, part.place) into attributes
         from jsonb_each(headers - own) with ordinality as entry (name, value, position),
              lateral (values (1, entry.name), (2, entry.value #>> '{}')) as part (place, word)
         where jsonb_typeof(entry.value) <> 'null';
-        if exists (select from jsonb_each(headers) as entry where jsonb_typeof(entry.value) in ('object', 'array')) then
-            raise exception 'the event is not stored: a header is an object or a list; only texts, numbers and booleans are attributes'
-                using errcode = 'invalid_parameter_value';
-        end if;
     end if;
     if pg_typeof(data) = 'bytea'::regtype then
         bytes := data::text::bytea;

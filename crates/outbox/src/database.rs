@@ -79,6 +79,10 @@ impl Database {
     /// # Errors
     /// [`DatabaseError`] says what is wrong with it; it never repeats a password.
     pub fn new(url: &str) -> Result<Self, DatabaseError> {
+        // The library takes `host=... sslmode=require` too, and what that says of TLS would be overlooked.
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(DatabaseError::Url("it does not begin with postgres://".to_owned()));
+        }
         let (url, tls) = TlsWish::taken_from(url)?;
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -275,6 +279,8 @@ mod tests {
         check("postgres://shop@db/orders?sslrootcert=/nowhere.pem", Err("/nowhere.pem"));
         check("postgres://shop@db/orders?sslmode=maybe", Err("sslmode=maybe"));
         check("http://shop", Err("no address of PostgreSQL"));
-        check("", Err("names no host"));
+        check("host=localhost sslmode=require", Err("does not begin with postgres://"));
+        check("postgres:///orders", Err("names no host"));
+        check("", Err("does not begin with postgres://"));
     }
 }

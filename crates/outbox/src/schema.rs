@@ -117,8 +117,13 @@ fn step(schema: &SchemaName, migration: &Migration) -> String {
     format!("{sql}\ninsert into {table} (version) values ({version}) on conflict do nothing;\n")
 }
 
-/// The schema's name stands in SQL as a name, and within texts.
+/// The schema's name stands in SQL as a name, and within texts. Bodies of functions are quoted by what is not in the name.
 fn filled(sql: &str, schema: &SchemaName) -> String {
+    let mut body = "$$".to_owned();
+    while schema.0.contains(&body) {
+        body.insert(1, 'q');
+    }
+    let sql = sql.replace("$$", &body);
     sql.replace("{schema}", &schema.quoted()).replace("{schema_text}", &schema.quoted().replace('\'', "''"))
 }
 

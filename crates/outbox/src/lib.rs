@@ -23,5 +23,6 @@ pub use event::{Invalid, NewEvent};
 pub use inbox::Inbox;
 pub use listener::{Listener, Told};
 pub use publish::{Outbox, PublishError};
+pub use riverrun_event::Time;
 pub use schema::SchemaName;
 pub use tokio_postgres;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
+use crate::database::said;
 use crate::event::{Invalid, NewEvent};
 use crate::publish::{Outbox, PublishError};
 
@@ -23,7 +24,7 @@ type AnyError = Box<dyn Error + Send + Sync>;
 
 /// Why a transaction was not committed.
 #[derive(Debug, thiserror::Error)]
-#[error("the transaction failed {}: {source}", times(*attempts))]
+#[error("the transaction failed {}: {}", times(*attempts), told(&**source))]
 pub struct StoreError {
     /// How often it was tried.
     pub attempts: u32,
@@ -33,6 +34,15 @@ pub struct StoreError {
 
 fn times(attempts: u32) -> String {
     if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") }
+}
+
+/// An error with what PostgreSQL said, which its library leaves out of "db error".
+fn told(error: &(dyn Error + Send + Sync + 'static)) -> String {
+    let postgres = match error.downcast_ref() {
+        Some(PublishError::Postgres(error)) => Some(error),
+        _ => error.downcast_ref::<tokio_postgres::Error>(),
+    };
+    postgres.map_or_else(|| error.to_string(), said)
 }
 
 /// A connection that a transaction can be begun on.
@@ -94,7 +104,7 @@ impl Outbox {
             if attempts >= self.attempts || !may_pass(&*source) {
                 return Err(StoreError { attempts, source });
             }
-            tracing::debug!(error = %source, attempts, "the transaction is tried again");
+            tracing::debug!(error = %told(&*source), attempts, "the transaction is tried again");
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
@@ -174,7 +184,8 @@ impl Outbox {
             Ok::<(), AnyError>(())
         };
         if let Err(error) = marked.await {
-            tracing::error!(%error, event = %event.topic(), %reason, "an event that is not valid could not be kept (RR0504)");
+            let error = told(&*error);
+            tracing::error!(%error, topic = %event.topic(), %reason, "an event that is not valid could not be kept (RR0504)");
         }
     }
 }
@@ -201,7 +212,7 @@ async fn was_committed<S: Session>(
     id: &str,
     lost: tokio_postgres::Error,
 ) -> Result<bool, AnyError> {
-    let mut last = lost.to_string();
+    let mut last = said(&lost);
     for _ in 0..STATUS_QUESTIONS_MAX {
         tokio::time::sleep(STATUS_PAUSE).await;
         let asked = async {
@@ -213,7 +224,7 @@ async fn was_committed<S: Session>(
             Ok(Some(status)) if status == "committed" => return Ok(true),
             Ok(Some(status)) if status == "aborted" => return Ok(false),
             Ok(status) => last = format!("it is {}", status.unwrap_or_else(|| "forgotten".to_owned())),
-            Err(error) => last = error.to_string(),
+            Err(error) => last = told(&*error),
         }
     }
     Err(Box::new(OutcomeUnknown(last)))

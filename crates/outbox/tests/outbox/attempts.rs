@@ -146,6 +146,8 @@ async fn what_cannot_help_is_not_tried_again() {
     let (placed, tried) = place(&fresh.database(), &outbox()).await;
     let error = placed.unwrap_err();
     assert_eq!((error.attempts, tried, counts(&fresh).await.as_str()), (1, 1, "1 0 0"));
+    let said = "the transaction failed once: duplicate key value violates unique constraint \"orders_pkey\" (23505)";
+    assert_eq!(error.to_string(), said);
 
     let nowhere = Database::new("postgres://nobody@127.0.0.1:1/nowhere").unwrap();
     let (placed, tried) = place(&nowhere, &outbox().attempts(2)).await;

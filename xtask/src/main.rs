@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks to its terminal")]
 
 mod bench;
+mod example;
 mod manifests;
 mod packages;
 mod peers;
@@ -33,6 +34,7 @@ cargo xtask <command>
   services start postgres [--logical] [--pooler]
                                  a real PostgreSQL, its log readable or a pooler in front of it, until Ctrl-C; prints
                                  RIVERRUN_TEST_POSTGRES=URL
+  example shop [--python]        the example of the outbox from beginning to end, with a PostgreSQL of its own
   peers [SCENARIO ...]           clients of other languages and foreign test suites against the binary
   tidy [--index]                 the rules of the tree: crate table, sizes, error pages, links, licences;
                                  --index writes the index of error pages anew
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "test" => test::run(rest),
         "services" => services::run(rest),
+        "example" => example::run(rest),
         "peers" => peers::run(rest),
         "tidy" => tidy::run(rest),
         "torture" => torture::run(rest),

@@ -22,8 +22,8 @@ import org.apache.kafka.connect.source.SourceRecord;
  * until SIGTERM or the end of standard input; then it stores how far it has come. A failure is printed and ends the process with 1.
  *
  * <p>Java is best told {@code -XX:+UseSerialGC -Xmx128m -XX:-UsePerfData}. A backlog of 200,000 took 14 to 16 s of CPU and 220 to 277 MB at
- * the peak; once it ran warm, 44,000 events a second. With 256m it is no faster and takes 260 to 316 MB; with 64m it is slower (184 MB); with
- * G1 16 s of CPU, 258 to 262 MB, no faster. Without the second compiler (145 MB) an event takes twice the CPU. Most of the memory is no heap:
+ * the peak; once it ran warm, 44,000 events a second. With 256m and with G1 the rates were similar (256m: 260 to 316 MB; G1: 16 s of CPU, 258 to
+ * 262 MB); with 64m (184 MB) one run was slower. Without the second compiler (145 MB) an event takes twice the CPU. Most of the memory is no heap:
  * compilers, classes and code.
  *
  * <p>The topics must be there. The database needs {@code wal_level = logical} and schema.sql. Rows written before the first start are sent

@@ -102,13 +102,41 @@ impl Cost {
     }
 }
 
+/// CPU time of a process, of its children, and of those that have ended, user and system: that of a server with a process for each
+/// connection.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn family_cpu_seconds(process: u32) -> Outcome<f64> {
+    // Behind utime and stime are those of the children that were waited for.
+    let mut ticks = ticks(&stat(&format!("/proc/{process}"))?, 4)?;
+    let parent = process.to_string();
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        let is_process = entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit);
+        // One that ends meanwhile is counted with its parent the next time.
+        let Some(stat) = is_process.then(|| stat(&entry.path().to_string_lossy()).ok()).flatten() else { continue };
+        if stat.split_whitespace().nth(1) == Some(&parent) {
+            ticks += self::ticks(&stat, 2)?;
+        }
+    }
+    Ok(ticks / TICKS_PER_SECOND)
+}
+
 /// CPU time of a process so far, user and system.
 fn cpu_seconds(folder: &str) -> Outcome<f64> {
+    Ok(ticks(&stat(folder)?, 2)? / TICKS_PER_SECOND)
+}
+
+/// What stands behind the command in a process's `stat`; in its parentheses may be spaces.
+fn stat(folder: &str) -> Outcome<String> {
     let stat = std::fs::read_to_string(format!("{folder}/stat"))?;
-    // The command in parentheses may hold spaces; utime and stime are the 12th and 13th fields after it.
-    let after = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = after.split_whitespace().skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
-    Ok(ticks / TICKS_PER_SECOND)
+    Ok(stat.rsplit(')').next().unwrap_or_default().to_owned())
+}
+
+/// So many times of those from `utime` on, the 12th field.
+fn ticks(stat: &str, times: usize) -> Outcome<f64> {
+    Ok(stat.split_whitespace().skip(11).take(times).map(str::parse::<f64>).sum::<Result<f64, _>>()?)
 }
 
 /// The most memory a process had resident, in MB of 10^6 bytes.

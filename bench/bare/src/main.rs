@@ -12,6 +12,7 @@ mod http;
 mod kafka;
 mod load;
 mod lookup;
+mod outbox;
 mod pipeline;
 mod record;
 mod store;
@@ -48,6 +49,8 @@ enum Limit {
     Http(http::Arguments),
     /// The side by side with Kafka: fills topics, is the limit, measures programs
     Kafka(kafka::Arguments),
+    /// The side by side of transactional outboxes: stores rows, measures relays
+    Outbox(outbox::Arguments),
     /// Sends events over keep-alive connections to any server with the door's interface
     Load(load::Arguments),
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Limit::Lookup(arguments) => lookup::run(&arguments),
         Limit::Http(arguments) => http::run(&arguments),
         Limit::Kafka(arguments) => kafka::run(&arguments),
+        Limit::Outbox(arguments) => outbox::run(&arguments),
         Limit::Load(arguments) => load::run(&arguments),
     };
     match outcome {

@@ -47,7 +47,8 @@ cargo xtask <command>
   torture sabotage [ARGUMENTS]   builds with each guarantee broken in turn; every one must turn the fault tier red;
                                  `torture kafka sabotage` and `torture outbox sabotage` those of these tiers
   bench [PART ...] [--quick]     the product beside bare programs; writes bench/RESULTS.md
-  bench --kafka [--quick]        the product beside Kafka Streams on one broker; writes a section of bench/RESULTS.md";
+  bench --kafka [--quick]        the product beside Kafka Streams on one broker; writes a section of bench/RESULTS.md
+  bench --outbox [--quick]       the product's outbox beside Debezium on one PostgreSQL; writes a section of bench/RESULTS.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

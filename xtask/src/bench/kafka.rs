@@ -68,9 +68,7 @@ pub(super) fn run(plan: &Plan) -> Result<(), Failure> {
     if plan.quick {
         return Ok(());
     }
-    let written = report::written()?;
-    let before = report::section(&written, SECTION);
-    report::write(&if before.is_empty() { written + &section } else { written.replace(&before, &section) })
+    report::write_section(SECTION, &section)
 }
 
 /// Fills the topics that all sides read.

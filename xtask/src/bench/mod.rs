@@ -6,9 +6,11 @@
 
 mod door;
 mod figures;
+mod goals;
 mod in_process;
 mod kafka;
 mod nats;
+mod outbox;
 mod report;
 mod rounds;
 mod server;
@@ -32,8 +34,10 @@ const SERVER: &str = "riverrun";
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let plan = Plan::parse(arguments)?;
     build(&plan)?;
-    if plan.kafka {
-        return kafka::run(&plan);
+    match plan.beside {
+        Some(Beside::KafkaStreams) => return kafka::run(&plan),
+        Some(Beside::Debezium) => return outbox::run(&plan),
+        None => {}
     }
     let place = Place::create()?;
     let mut rows = Vec::new();
@@ -65,8 +69,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let text = report::render(&plan, &rows, &peers, &starts, state.as_ref());
     println!("\n{text}");
     if plan.parts.is_empty() && !plan.quick {
-        let kept = report::section(&report::written()?, kafka::SECTION);
-        report::write(&format!("{text}{kept}"))?;
+        let written = report::written()?;
+        let kept = [kafka::SECTION, outbox::SECTION].map(|title| report::section(&written, title));
+        report::write(&format!("{text}{}", kept.concat()))?;
     }
     Ok(())
 }
@@ -80,26 +85,46 @@ pub(crate) struct Plan {
     parts: Vec<String>,
     /// A look rather than a measurement: few events, one round, nothing written.
     quick: bool,
-    /// Only beside Kafka Streams, which is a run of its own.
-    kafka: bool,
+    /// Only beside another system, which is a run of its own.
+    beside: Option<Beside>,
+}
+
+/// What has a run of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    KafkaStreams,
+    Debezium,
+}
+
+impl Beside {
+    /// As one asks for it.
+    fn option(self) -> &'static str {
+        match self {
+            Self::KafkaStreams => "--kafka",
+            Self::Debezium => "--outbox",
+        }
+    }
 }
 
 impl Plan {
     fn parse(arguments: &[String]) -> Result<Self, Failure> {
-        let mut plan = Self { parts: Vec::new(), quick: false, kafka: false };
+        let mut plan = Self { parts: Vec::new(), quick: false, beside: None };
         for argument in arguments {
             match argument.as_str() {
                 "--quick" => plan.quick = true,
-                "--kafka" => plan.kafka = true,
+                "--kafka" => plan.beside = Some(Beside::KafkaStreams),
+                "--outbox" => plan.beside = Some(Beside::Debezium),
                 part if PARTS.contains(&part) => plan.parts.push(part.to_owned()),
                 unknown => {
                     let parts = PARTS.join(", ");
-                    return Err(format!("unknown part {unknown:?}; there are {parts}, --kafka and --quick").into());
+                    return Err(
+                        format!("unknown part {unknown:?}; there are {parts}, --kafka, --outbox and --quick").into()
+                    );
                 }
             }
         }
-        if plan.kafka && !plan.parts.is_empty() {
-            return Err("--kafka is a run of its own, without parts".into());
+        if let Some(beside) = plan.beside.filter(|_| !plan.parts.is_empty()) {
+            return Err(format!("{} is a run of its own, without parts", beside.option()).into());
         }
         Ok(plan)
     }
@@ -110,10 +135,9 @@ impl Plan {
 
     /// What was asked for, as one would type it.
     fn command(&self) -> String {
-        let kafka = self.kafka.then_some("--kafka");
         ["cargo xtask bench"]
             .into_iter()
-            .chain(kafka)
+            .chain(self.beside.map(Beside::option))
             .chain(self.parts.iter().map(String::as_str))
             .collect::<Vec<_>>()
             .join(" ")
@@ -121,11 +145,11 @@ impl Plan {
 
     /// How often each side runs; odd, so that the median is a run that happened.
     fn rounds(&self) -> usize {
-        match (self.quick, self.kafka) {
+        match (self.quick, self.beside) {
             (true, _) => 1,
             // The broker's own work comes and goes, so more are needed.
-            (false, true) => 5,
-            (false, false) => 3,
+            (false, Some(_)) => 5,
+            (false, None) => 3,
         }
     }
 
@@ -138,7 +162,7 @@ impl Plan {
 fn build(plan: &Plan) -> Result<(), Failure> {
     let mut command = cargo(&["build", "--release"]);
     command.args(["--package", BARE, "--package", "riverrun-cli"]);
-    if !plan.kafka {
+    if plan.beside.is_none() {
         command.args(["--package", PRODUCT]);
     }
     process::run(command)

@@ -65,6 +65,16 @@ pub(crate) fn write(text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Writes a section in the place of the one before, or behind all others.
+///
+/// # Errors
+/// The report cannot be read or written.
+pub(crate) fn write_section(title: &str, text: &str) -> Result<(), Failure> {
+    let written = written()?;
+    let before = section(&written, title);
+    write(&if before.is_empty() { written + text } else { written.replace(&before, text) })
+}
+
 /// A section of a report with the empty line before it, up to the next one; nothing where there is none.
 pub(crate) fn section(report: &str, title: &str) -> String {
     let Some(start) = report.find(&format!("\n## {title}\n")) else { return String::new() };

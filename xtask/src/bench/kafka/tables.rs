@@ -3,34 +3,14 @@
 use std::fmt::Write;
 
 use super::{Medians, Part, Run, SECTION};
+use crate::bench::goals::{self, Aim, Goal};
 use crate::bench::{Plan, report};
-
-/// What a ratio has to be.
-#[derive(Clone, Copy)]
-enum Goal {
-    AtLeast(f64),
-    AtMost(f64),
-}
-
-/// One line: a figure of the product divided by the same of another side.
-struct Ratio {
-    what: String,
-    ratio: f64,
-    goal: Goal,
-}
 
 /// The section as Markdown, with the empty line before it.
 pub(super) fn render(plan: &Plan, parts: &[Medians]) -> String {
     let mut text = format!("\n## {SECTION}\n\n{}\n", report::circumstances(plan));
-    text.push_str("\n| the product divided by | ratio | asked for | |\n|---|--:|--:|---|\n");
-    for ratio in parts.iter().flat_map(ratios) {
-        let (asked, holds) = match ratio.goal {
-            Goal::AtLeast(least) => (format!("at least {least}"), ratio.ratio >= least),
-            Goal::AtMost(most) => (format!("at most {most}"), ratio.ratio <= most),
-        };
-        let holds = if holds { "holds" } else { "**missed**" };
-        let _ = writeln!(text, "| {} | **{:.2}** | {asked} | {holds} |", ratio.what, ratio.ratio);
-    }
+    let aims: Vec<Aim> = parts.iter().flat_map(ratios).collect();
+    goals::render(&mut text, "the product divided by | ratio", &aims);
     text.push_str(
         "\n| medians | events/s | CPU s per million | peak MB | start to first output, ms |\n|---|--:|--:|--:|--:|\n",
     );
@@ -50,15 +30,15 @@ pub(super) fn render(plan: &Plan, parts: &[Medians]) -> String {
     text
 }
 
-fn ratios(medians: &Medians) -> Vec<Ratio> {
+fn ratios(medians: &Medians) -> Vec<Aim> {
     let Medians { part, product, streams, bare } = medians;
     let part_name = part.name();
     let rate = |run: &Run| run.figures.events_per_second;
     let cpu = |run: &Run| run.figures.cpu_seconds_per_million;
     let memory = |run: &Run| run.figures.peak_memory_mb;
-    let of = |what: &str, figure: fn(&Run) -> f64, other: &Run, goal: Goal| Ratio {
+    let of = |what: &str, figure: fn(&Run) -> f64, other: &Run, goal: Goal| Aim {
         what: format!("{part_name}: {what}"),
-        ratio: figure(product) / figure(other),
+        figure: figure(product) / figure(other),
         goal,
     };
     let mut ratios = match part {
@@ -91,7 +71,7 @@ mod tests {
         let part =
             Medians { part: Part::Count, product: run(50.0, 3.0), streams: run(20.0, 5.0), bare: run(100.0, 1.0) };
         let found: Vec<String> =
-            ratios(&part).iter().map(|ratio| format!("{} {:.2}", ratio.what, ratio.ratio)).collect();
+            ratios(&part).iter().map(|ratio| format!("{} {:.2}", ratio.what, ratio.figure)).collect();
         let expected = [
             "count: events per second of Kafka Streams 2.50",
             "count: CPU seconds of Kafka Streams 0.60",

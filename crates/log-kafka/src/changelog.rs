@@ -109,6 +109,10 @@ impl Cluster {
     }
 
     /// Brings the local copy of a task's state to the end of its changelog, however far it is.
+    #[allow(
+        clippy::cognitive_complexity,
+        reason = "the macros of tracing count, with its feature `log`, which a library in the tests turns on"
+    )]
     pub(crate) async fn restore(&self, group: &GroupName, task: TaskId, state: &Arc<TaskState>) -> Result<(), String> {
         let Some(end) = self.continuable(group, task, state).await? else { return Ok(()) };
         let start = state.applied().next;

@@ -92,7 +92,7 @@ impl Admin {
         let sql = format!(
             "select count(*) filter (where dead_at is null), \
              extract(epoch from clock_timestamp() - min(stored_at) filter (where dead_at is null))::float8, \
-             count(*) filter (where dead_at is null and blocks), \
+             count(*) filter (where dead_at is null and attempts > 0), \
              count(*) filter (where dead_at is not null), \
              count(*) filter (where dead_at is null and exists (select from {table} b where b.blocks and b.dead_at is not null \
                and b.topic = o.topic and b.key = o.key and b.id < o.id)), \

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use tokio_postgres::types::Type;
+
 use crate::error::RelayError;
-use crate::session::Session;
+use crate::session::{Argument, Session};
 
 /// Into how many parts the aggregates are dealt; `riverrun_store` has the same number.
 pub(crate) const SHARDS: usize = 64;
@@ -46,7 +48,8 @@ impl Claims {
     pub(crate) async fn balance(&mut self, session: &Session) -> Result<bool, RelayError> {
         let sql = "select count(*) from pg_locks where locktype = 'advisory' and objsubid = 2 and granted and classid = $1 \
                    and objid::bigint = $2::int and database = (select oid from pg_database where datname = current_database())";
-        let relays: i64 = session.reader.query_one(sql, &[&session.oid, &PRESENCE]).await?.try_get(0)?;
+        let arguments: [Argument<'_>; 2] = [(&session.oid, Type::OID), (&PRESENCE, Type::INT4)];
+        let relays: i64 = session.reader.query_typed_one(sql, &arguments).await?.try_get(0)?;
         self.relays = usize::try_from(relays).unwrap_or(1).max(1);
         let fair = SHARDS.div_ceil(self.relays);
         match self.shards.len() {

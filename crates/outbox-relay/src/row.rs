@@ -28,7 +28,7 @@ pub(crate) struct Row {
     pub(crate) stored_at: SystemTime,
     event: Event,
     /// Name, value, name, value.
-    attributes: Option<Vec<String>>,
+    attributes: Option<Vec<Option<String>>>,
 }
 
 impl Row {
@@ -60,7 +60,7 @@ impl Row {
 
     /// Roughly what it takes in memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.event.bytes() + self.attributes.iter().flatten().map(String::len).sum::<usize>()
+        self.event.bytes() + self.attributes.iter().flatten().flatten().map(String::len).sum::<usize>()
     }
 
     /// Bytes of its data.
@@ -75,10 +75,10 @@ impl Row {
     pub(crate) fn received(&self) -> Result<Received, AttributeError> {
         let mut event = self.event.clone();
         let mut attributes = Attributes::default();
-        for pair in self.attributes.iter().flatten().collect::<Vec<_>>().chunks(2) {
-            if let [name, value] = pair {
-                attributes.add(name, value)?;
-            }
+        for pair in self.attributes.as_deref().unwrap_or_default().chunks(2) {
+            // What is null or missing is there only where somebody wrote into the table; a name without characters is refused.
+            let text = |place: usize| pair.get(place).and_then(Option::as_deref).unwrap_or_default();
+            attributes.add(text(0), text(1))?;
         }
         event.attributes = attributes;
         Ok(Received { event, partition_key: self.key.as_deref().map(Into::into), ..Received::new() })

@@ -211,7 +211,7 @@ mod tests {
             Some("attribute \"Tenant\": a name has only a-z and 0-9 (CloudEvents 1.0)"),
         );
         check(event().source("a b"), Some("attribute \"source\": ' ' cannot stand in a URI; percent-encode it"));
-        check(event().key("o\017"), Some("control characters are not allowed in the key (CloudEvents 1.0)"));
+        check(event().key("o\u{0}17"), Some("control characters are not allowed in the key (CloudEvents 1.0)"));
         assert!(NewEvent::new("_orders", "x").completed("/", String::new).check().is_err());
     }
 }

@@ -15,12 +15,17 @@ pub use riverrun_outbox_relay::{RelayError, admin};
 #[cfg(feature = "client")]
 use crate::client::{Batch, Client, ClientError, Committed, Consumer as Reader};
 
-/// How often to look without having been told, while PostgreSQL tells of new positions, and while it does not.
+/// How often to look without having been told, while PostgreSQL tells of new positions, and while it does not. It tells of rows only: what came
+/// through other doors is found by looking.
 #[cfg(feature = "client")]
-const LOOK: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1));
+const LOOK: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
 /// How long a look waits for what was told: on Kafka, a position is told before its event is in the topic.
 #[cfg(feature = "client")]
 const TOLD_WAIT: Duration = Duration::from_secs(5);
+
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../../docs/outbox.md")]
+struct Guide;
 
 /// Hands events over to a service: woken by PostgreSQL, caught up from the log.
 ///

@@ -115,7 +115,8 @@ async fn of_two_that_deadlock_one_is_tried_again() {
             .await
     };
     let (one, two) = tokio::join!(publish_both(["a", "b"]), publish_both(["b", "a"]));
-    (one.unwrap(), two.unwrap());
+    one.unwrap();
+    two.unwrap();
     assert_eq!((tried.into_inner(), counts(&fresh).await.as_str()), (3, "0 4 0"));
 }
 

@@ -27,6 +27,9 @@ const FORGOTTEN_MAX: usize = 2_048;
 /// How often what was let in is given up for deletion. Logs delete whole files, so more often would delete no more.
 const RELEASE_EVERY: Duration = Duration::from_mins(1);
 
+/// Longest rest between commits. Everything behind a door waits for it, and it has no outputs whose number a longer one would save.
+const REST_MAX: Duration = Duration::from_millis(5);
+
 /// The tasks of a topic's door, one per partition.
 pub(crate) struct Admitting {
     pub(crate) log: Arc<dyn Log>,
@@ -54,6 +57,10 @@ impl Work for Admitting {
 
     fn label(&self) -> &str {
         &self.label
+    }
+
+    fn rests_for(&self, interval: Duration) -> Duration {
+        interval.min(REST_MAX)
     }
 
     fn open(&self, assigned: Assigned) -> Result<DoorTask, Interruption> {

@@ -55,6 +55,11 @@ pub(crate) trait Work: Send + Sync + 'static {
         None
     }
 
+    /// How long to wait from one commit to the next while there is little to do, where the log asks for this interval.
+    fn rests_for(&self, interval: Duration) -> Duration {
+        interval
+    }
+
     /// Sees what others have done, whenever the log has moved; there is nothing to see for most work.
     fn look_around(&self) {}
 

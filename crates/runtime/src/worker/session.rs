@@ -169,7 +169,7 @@ impl<'w, W: Work> Session<'w, W> {
         if worked {
             self.settle().await?;
             self.hand_over(commits, decided).await?;
-            let interval = worker.log.commit_interval().time;
+            let interval = worker.work.rests_for(worker.log.commit_interval().time);
             self.rests_until = (!is_full && !interval.is_zero()).then(|| Instant::now() + interval);
         }
         if let Some(reason) = stop {

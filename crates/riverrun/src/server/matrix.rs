@@ -164,7 +164,7 @@ async fn start(directory: &std::path::Path) -> (Server, Guarded) {
     let app = crate::App::parse(APP, directory.join("riverrun.yaml")).unwrap();
     let settings = app.settings().clone();
     let server = app.serve(ServeOptions::default()).await.unwrap();
-    let routes = server.routes(settings.listen, &settings, true).unwrap();
+    let routes = server.routes(settings.listen, &settings, true);
     (server, routes)
 }
 

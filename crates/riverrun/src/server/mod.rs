@@ -172,6 +172,46 @@ struct Parts {
     closing: watch::Receiver<bool>,
 }
 
+impl Parts {
+    /// What the routes stand on, and the relay of the outbox where one is to run.
+    fn assembled(
+        topology: Arc<Topology>,
+        settings: Settings,
+        opened: Opened,
+        runtime: Runtime,
+        metrics: metrics::Registered,
+        options: &ServeOptions,
+        closing: watch::Receiver<bool>,
+    ) -> Result<(Arc<Self>, Option<Relay>), ServeError> {
+        let log = opened.log();
+        let consumers = Consumers::new(Arc::clone(&log), topology.app.clone());
+        let acceptor = Arc::new(Acceptor::new(topology.topics.values().cloned(), settings.limits)?);
+        let relay = match options.outbox && !options.embedded {
+            true => {
+                let (accept, append, hears) = (Arc::clone(&acceptor), Arc::clone(&log), closing.clone());
+                relay::relay(&settings, runtime.has_entrances(), accept, append, metrics.relay.clone(), hears)?
+            }
+            false => None,
+        };
+        let parts = Self {
+            topology,
+            log,
+            opened,
+            runtime,
+            consumers,
+            metrics,
+            relay: relay.as_ref().map(Relay::status),
+            acceptor,
+            doors_open: options.doors,
+            others: Others::new(),
+            settings,
+            copied: Arc::default(),
+            closing,
+        };
+        Ok((Arc::new(parts), relay))
+    }
+}
+
 /// How long open requests may take once the server closes; longer than a commit ever should.
 const CLOSING_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -210,41 +250,11 @@ impl Server {
             drop_state: options.drop_state,
             entrances: entrances(&opened, &settings, options.doors || options.outbox),
         };
-        let log = opened.log();
-        let consumers = Consumers::new(Arc::clone(&log), topology.app.clone());
-        let runtime = Runtime::start(Arc::clone(&topology), Arc::clone(&log), running).await?;
+        let runtime = Runtime::start(Arc::clone(&topology), opened.log(), running).await?;
         drop(waiting);
         let closing = watch::Sender::new(false);
-        let acceptor = Arc::new(Acceptor::new(topology.topics.values().cloned(), settings.limits)?);
-        let relay = match options.outbox && !options.embedded {
-            true => {
-                let (accept, append) = (Arc::clone(&acceptor), Arc::clone(&log));
-                relay::relay(
-                    &settings,
-                    runtime.has_entrances(),
-                    accept,
-                    append,
-                    metrics.relay.clone(),
-                    closing.subscribe(),
-                )?
-            }
-            false => None,
-        };
-        let parts = Arc::new(Parts {
-            topology,
-            log,
-            opened,
-            runtime,
-            consumers,
-            metrics,
-            relay: relay.as_ref().map(Relay::status),
-            acceptor,
-            doors_open: options.doors,
-            others: Others::new(),
-            settings,
-            copied: Arc::default(),
-            closing: closing.subscribe(),
-        });
+        let (parts, relay) =
+            Parts::assembled(topology, settings, opened, runtime, metrics, &options, closing.subscribe())?;
         let relaying = relay.map(|relay| tokio::spawn(relay.run()));
         let (url, announcement) = (String::new(), None);
         let mut server = Self { url, parts: Arc::clone(&parts), closing, serving: None, relaying, announcement };

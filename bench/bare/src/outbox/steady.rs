@@ -68,7 +68,7 @@ pub(super) async fn run(arguments: &Arguments) -> Outcome<()> {
 
 /// Its size in MB of 10^6 bytes, at each look.
 async fn look(stage: &Stage<'_>, every: Duration, long: Duration) -> Outcome<Vec<f64>> {
-    let sql = "select pg_total_relation_size('riverrun_outbox')::float8 / 1e6";
+    let sql = "select (sum(pg_total_relation_size(relid)) / 1e6)::float8 from pg_partition_tree('riverrun_outbox')";
     let began = Instant::now();
     let mut sizes = Vec::new();
     while began.elapsed() + every <= long {

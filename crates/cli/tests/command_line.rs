@@ -67,7 +67,7 @@ fn a_wrong_command_line_ends_with_2() {
     let place = Place::new();
     for (arguments, expected) in [
         (vec!["ran"], "unrecognized subcommand"),
-        (vec!["run", "--only", "door"], "expected doors, pipelines or pipelines=a,b"),
+        (vec!["run", "--only", "door"], "expected doors, outbox, pipelines or pipelines=a,b"),
         (vec!["run", "--exit-when-idle", "2"], "is no duration"),
         (vec!["run", "--workers", "0"], "expected a number from 1"),
         (vec!["--url", "localhost", "tail", "a"], "error[RR0402]"),

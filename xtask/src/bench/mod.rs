@@ -148,8 +148,8 @@ impl Plan {
         match (self.quick, self.beside) {
             (true, _) => 1,
             // The broker's own work comes and goes, so more are needed.
-            (false, Some(_)) => 5,
-            (false, None) => 3,
+            (false, Some(Beside::KafkaStreams)) => 5,
+            (false, Some(Beside::Debezium) | None) => 3,
         }
     }
 

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use crate::database::{ConnectError, Database, Listening};
+use tokio::task::JoinSet;
+
+use crate::database::{ConnectError, Database, Listening, said};
 
 /// Between attempts to connect; doubled up to the second one.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -23,8 +25,11 @@ pub enum Told {
 /// Listens for what relays tell of topics.
 pub struct Listener {
     database: Database,
-    channels: Vec<String>,
+    /// What makes a connection hear of the topics.
+    listen: String,
     connection: Option<Listening>,
+    /// The attempt to connect that is under way; it goes on while nobody waits for it.
+    attempt: JoinSet<Result<Listening, ConnectError>>,
     pause: Duration,
 }
 
@@ -32,12 +37,9 @@ impl Listener {
     /// A listener for these topics. It connects when it is asked for what there is.
     #[must_use]
     pub fn new(database: Database, topics: &[&str]) -> Self {
-        Self {
-            database,
-            channels: topics.iter().map(|topic| channel(topic)).collect(),
-            connection: None,
-            pause: Duration::ZERO,
-        }
+        let listen =
+            topics.iter().map(|topic| format!("listen \"{}\";", channel(topic).replace('"', "\"\""))).collect();
+        Self { database, listen, connection: None, attempt: JoinSet::new(), pause: Duration::ZERO }
     }
 
     /// The next thing that is heard. Safe to drop while it waits.
@@ -51,32 +53,60 @@ impl Listener {
                 }
             }
         }
-        tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).clamp(PAUSE.0, PAUSE.1);
-        match self.listen().await {
-            Ok(listening) => {
+        if self.attempt.is_empty() {
+            let (database, listen, pause) = (self.database.clone(), self.listen.clone(), self.pause);
+            self.attempt.spawn(async move {
+                tokio::time::sleep(pause).await;
+                connect(&database, &listen).await
+            });
+            self.pause = (self.pause * 2).clamp(PAUSE.0, PAUSE.1);
+        }
+        match self.attempt.join_next().await {
+            Some(Ok(Ok(listening))) => {
                 self.connection = Some(listening);
                 self.pause = Duration::ZERO;
                 Told::Listening
             }
-            Err(error) => Told::Lost(error.reason),
+            Some(Ok(Err(error))) => Told::Lost(error.reason),
+            Some(Err(_)) | None => Told::Lost("the attempt to connect was broken off".to_owned()),
         }
     }
+}
 
-    async fn listen(&self) -> Result<Listening, ConnectError> {
-        let listening = self.database.listen().await?;
-        let sql: String =
-            self.channels.iter().map(|channel| format!("listen \"{}\";", channel.replace('"', "\"\""))).collect();
-        listening.client.batch_execute(&sql).await.map_err(|error| ConnectError {
-            database: self.database.to_string(),
-            reason: crate::database::said(&error),
-            source: Some(error),
-        })?;
-        Ok(listening)
-    }
+async fn connect(database: &Database, listen: &str) -> Result<Listening, ConnectError> {
+    let listening = database.listen().await?;
+    listening.client.batch_execute(listen).await.map_err(|error| ConnectError {
+        database: database.to_string(),
+        reason: said(&error),
+        source: Some(error),
+    })?;
+    Ok(listening)
 }
 
 /// The channel of a topic, as the function `riverrun_channel` gives it: topics whose names begin with the same 54 characters share one.
 fn channel(topic: &str) -> String {
     format!("riverrun.{}", topic.get(..54).unwrap_or(topic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_gets_on_however_often_its_waits_are_dropped() {
+        // A port that was free a moment ago refuses connections.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let database = Database::new(&format!("postgres://nobody@127.0.0.1:{port}/nothing")).unwrap();
+        let mut listener = Listener::new(database, &["orders"]);
+        let mut lost = 0;
+        // The pauses between attempts soon are longer than each wait.
+        for _ in 0..400 {
+            let told = tokio::time::timeout(Duration::from_millis(25), listener.next()).await;
+            lost += usize::from(matches!(told, Ok(Told::Lost(_))));
+            if lost == 4 {
+                return;
+            }
+        }
+        panic!("{lost} attempts");
+    }
 }

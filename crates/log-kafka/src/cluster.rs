@@ -16,6 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::options::{CONNECT_TIMEOUT, Options, REQUEST_TIMEOUT};
 use crate::refusals::Refusals;
 use crate::transaction::Failure;
+use crate::visible::Visible;
 
 /// What is shorter goes by unnoticed.
 const SILENCE_MIN: Duration = Duration::from_secs(3);
@@ -33,6 +34,7 @@ pub(crate) struct Cluster {
     /// Since when nobody answers, and what happened first.
     silence: Mutex<Option<(Instant, String)>>,
     pub(crate) refusals: Refusals,
+    pub(crate) visible: Visible,
     /// Last, since what runs on it uses the connection.
     runtime: Background,
 }
@@ -78,6 +80,7 @@ impl Cluster {
             known: Mutex::default(),
             silence: Mutex::default(),
             refusals: Refusals::default(),
+            visible: Visible::default(),
             runtime,
         }))
     }

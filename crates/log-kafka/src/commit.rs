@@ -1,5 +1,5 @@
 //! A commit is one transaction of outputs, changelog and positions that carries the generation of the group, so that nobody commits for
-//! a task that has moved. The local copies of the states change after it, and never before.
+//! a task that has moved. The local copies of the states change after it, and never before, and together with what readers see of it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,7 +73,9 @@ impl Committing {
         let (writes, rows) = self.writes(cluster, commit, tasks).map_err(refused)?;
         let topics = writes.topics();
         let Some(mut transactions) = self.transactions.take() else { return Err(CommitError::Fenced { task: first }) };
-        let written = match transactions.commit(writes, positions).await {
+        let mut held = None;
+        let hold = |written: &Written| held = Some(cluster.visible.hold(written.oldest(&topics)));
+        let written = match transactions.commit(writes, positions, hold).await {
             Ok(written) => written,
             Err(failure) => {
                 if cluster.note_refused(&format!("group {}", self.group), &failure) {
@@ -82,12 +84,15 @@ impl Committing {
                 return Err(refused(failure));
             }
         };
-        for rows in rows {
-            // Committed it is; what is here is behind now, and whoever opens the task again restores it.
-            rows.take_over(&written).map_err(CommitError::Uncertain)?;
-        }
+        cluster.settle(&written.newest(&topics)).await;
+        let take_over = || rows.into_iter().try_for_each(|rows| rows.take_over(&written));
+        let taken_over = match held {
+            Some(held) => held.show(take_over),
+            None => take_over(),
+        };
+        // Committed it is; what is here is behind now, and whoever opens the task again restores it.
+        taken_over.map_err(CommitError::Uncertain)?;
         self.transactions = Some(transactions);
-        cluster.settle(&written.newest(topics)).await;
         shared.moved.send_modify(|count| *count += 1);
         Ok(self.committed())
     }

@@ -69,11 +69,11 @@ impl Cursors {
             cursor.fetch(cluster, &partition).await?;
         }
         let mut given = Given::default();
-        cursor.give(&mut given, bytes_max);
+        cursor.give(cluster, &mut given, bytes_max);
         if given.bytes < bytes_max && !given.records.is_empty() {
             // More may have been fetched meanwhile; a reader takes less than it asked for as a sign that little is left.
             cursor.poll(cluster, &partition, Duration::ZERO).await?;
-            cursor.give(&mut given, bytes_max);
+            cursor.give(cluster, &mut given, bytes_max);
         }
         self.put(partition, cursor);
         Ok(given.records)
@@ -185,9 +185,11 @@ impl Cursor {
     }
 
     /// At least one record where there is one, and no more after so many bytes.
-    fn give(&mut self, given: &mut Given, bytes_max: usize) {
+    fn give(&mut self, cluster: &Cluster, given: &mut Given, bytes_max: usize) {
+        let Some(last) = self.ahead.back() else { return };
+        let end = cluster.visible.end(&last.position.topic_partition(), last.position.offset.next());
         while (given.records.is_empty() || given.bytes < bytes_max)
-            && let Some(record) = self.ahead.pop_front()
+            && let Some(record) = self.ahead.pop_front_if(|record| record.position.offset < end)
         {
             given.bytes += record.event.bytes();
             self.next = record.position.offset.next();

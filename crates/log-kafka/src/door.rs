@@ -126,11 +126,11 @@ impl Writer {
             Some(transactions) => transactions,
             None => Transactions::open(cluster, format!("{}door", cluster.transactions())).await.map_err(refused)?,
         };
-        let written = transactions.commit(writes, None).await;
+        let written = transactions.commit(writes, None, |_| {}).await;
         self.transactions = Some(transactions);
         let written = written.map_err(refused)?;
         let logged = logged(&written, &topics, places);
-        cluster.settle(&written.newest(topics)).await;
+        cluster.settle(&written.newest(&topics)).await;
         Ok(logged)
     }
 }

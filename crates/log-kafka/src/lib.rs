@@ -28,6 +28,7 @@ mod stall;
 mod state;
 mod topics;
 mod transaction;
+mod visible;
 mod wire;
 
 pub use cluster::ConnectError;

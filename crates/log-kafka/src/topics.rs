@@ -275,14 +275,20 @@ impl Cluster {
         let all: Vec<TopicPartition> =
             (0..partitions).map(|number| TopicPartition::new(topic.clone(), Partition(number))).collect();
         let starts = self.offsets(&all, OffsetSpec::Earliest).await?;
-        let ends = self.offsets(&all, OffsetSpec::Latest).await?;
+        let ends = self.visible_ends(&all).await?;
         let offsets = starts.into_iter().zip(ends).map(|(start, end)| start..end).collect();
         Ok(TopicDescription { spec: TopicSpec { name: topic.clone(), partitions, retention }, offsets })
     }
 
     /// The ends of what is committed in all partitions of a topic.
     pub(crate) async fn ends(&self, topic: &TopicName) -> Result<Vec<Offset>, ReadError> {
-        self.offsets(&self.all_of(topic).await?, OffsetSpec::Latest).await
+        self.visible_ends(&self.all_of(topic).await?).await
+    }
+
+    /// The ends of partitions that readers see.
+    async fn visible_ends(&self, partitions: &[TopicPartition]) -> Result<Vec<Offset>, ReadError> {
+        let ends = self.offsets(partitions, OffsetSpec::Latest).await?;
+        Ok(partitions.iter().zip(ends).map(|(partition, end)| self.visible.end(partition, end)).collect())
     }
 
     /// The ends of a topic behind everything written, committed or not.

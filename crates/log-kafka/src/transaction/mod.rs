@@ -81,23 +81,33 @@ impl Transactions {
         Ok(transactions)
     }
 
-    /// Writes everything at once, or nothing. Gives where it was written.
-    pub(crate) async fn commit(&mut self, writes: Writes, positions: Option<Positions>) -> Result<Written, Failure> {
+    /// Writes everything at once, or nothing. Gives where it was written; `on_written` is told so before anybody can see it.
+    pub(crate) async fn commit(
+        &mut self,
+        writes: Writes,
+        positions: Option<Positions>,
+        on_written: impl FnOnce(&Written),
+    ) -> Result<Written, Failure> {
         if sabotage::positions_apart() {
-            let written = self.commit_at_once(writes, None).await?;
+            let written = self.commit_at_once(writes, None, on_written).await?;
             tokio::time::sleep(sabotage::WINDOW).await;
-            return self.commit_at_once(Writes::default(), positions).await.map(|_| written);
+            return self.commit_at_once(Writes::default(), positions, |_| {}).await.map(|_| written);
         }
-        self.commit_at_once(writes, positions).await
+        self.commit_at_once(writes, positions, on_written).await
     }
 
-    async fn commit_at_once(&mut self, writes: Writes, positions: Option<Positions>) -> Result<Written, Failure> {
+    async fn commit_at_once(
+        &mut self,
+        writes: Writes,
+        positions: Option<Positions>,
+        on_written: impl FnOnce(&Written),
+    ) -> Result<Written, Failure> {
         let partitions = writes.finish()?;
         if partitions.is_empty() && positions.is_none() {
             return Ok(Written(Vec::new()));
         }
         let identity = self.identify().await?;
-        let written = self.write(identity, partitions, positions).await;
+        let written = self.write(identity, partitions, positions).await.inspect(on_written);
         self.conclude(identity, written, true).await
     }
 

@@ -114,14 +114,26 @@ impl Written {
             .flat_map(|(first, count)| (0..i64::from(*count)).map(move |nth| if *first < 0 { -1 } else { first + nth }))
     }
 
-    /// The last offset of each partition of topics.
-    pub(crate) fn newest(&self, topics: HashMap<Place, TopicPartition>) -> HashMap<TopicPartition, Offset> {
-        let newest = |(place, partition)| {
-            let last = self.offsets(place).last()?;
-            Some((partition, Offset(u64::try_from(last).ok()?)))
-        };
-        topics.into_iter().filter_map(newest).collect()
+    /// The first offset of each partition of topics.
+    pub(crate) fn oldest(&self, topics: &HashMap<Place, TopicPartition>) -> HashMap<TopicPartition, Offset> {
+        by_partition(topics, |place| self.offsets(place).next())
     }
+
+    /// The last offset of each partition of topics.
+    pub(crate) fn newest(&self, topics: &HashMap<Place, TopicPartition>) -> HashMap<TopicPartition, Offset> {
+        by_partition(topics, |place| self.offsets(place).last())
+    }
+}
+
+/// An offset of each partition, but for those of which the cluster did not tell.
+fn by_partition(
+    topics: &HashMap<Place, TopicPartition>,
+    offset: impl Fn(Place) -> Option<i64>,
+) -> HashMap<TopicPartition, Offset> {
+    let found = |(place, partition): (&Place, &TopicPartition)| {
+        Some((partition.clone(), Offset(u64::try_from(offset(*place)?).ok()?)))
+    };
+    topics.iter().filter_map(found).collect()
 }
 
 fn not_encoded(error: io::Error) -> Failure {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,9 @@ const STEPS_KEY: &[u8] = b"steps";
 const DELETED_MAX: usize = 10_000;
 
 /// How often the log is asked before a start fails.
-const ATTEMPTS_MAX: usize = 10;
+const ATTEMPTS_MAX: u32 = 10;
+/// The longest wait before the second attempt, doubled for each after it up to the second.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
 
 /// How long all tasks of a pipeline may take to come; longer than the session of an instance that was stopped a moment ago.
 const ALONE_WITHIN: Duration = Duration::from_secs(40);
@@ -72,19 +75,20 @@ impl KeptState {
     pub(crate) async fn settle(self) -> Result<Vec<Dropped>, String> {
         let executor = tokio::runtime::Handle::current();
         // Joining blocks, and a member belongs to one thread.
-        let settled = tokio::task::spawn_blocking(move || executor.block_on(self.settle_here()));
+        let settled = tokio::task::spawn_blocking(move || executor.block_on(self.settle_here(by_chance)));
         settled.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
     /// The same on the caller's thread, for tests that have one only. A commit that failed is not repeated in place: all is
-    /// looked at again, as after any other failed commit.
-    pub(crate) async fn settle_here(self) -> Result<Vec<Dropped>, String> {
-        let mut left = ATTEMPTS_MAX;
+    /// looked at again, as after any other failed commit, `pause` after that.
+    pub(crate) async fn settle_here(self, pause: impl Fn(u32) -> Duration) -> Result<Vec<Dropped>, String> {
+        let mut attempts = 0;
         loop {
-            left -= 1;
+            attempts += 1;
             match self.settle_once().await {
-                Err(reason) if left > 0 => {
-                    tracing::warn!(pipeline = %self.pipeline.name, reason, "its state is looked at again")
+                Err(reason) if attempts < ATTEMPTS_MAX => {
+                    tracing::warn!(pipeline = %self.pipeline.name, reason, "its state is looked at again");
+                    tokio::time::sleep(pause(attempts)).await;
                 }
                 settled => return settled,
             }
@@ -234,4 +238,12 @@ fn parse(row: &[u8]) -> Steps {
         Some((step.to_owned(), Kept { behind, shape: shape.to_owned() }))
     };
     text.lines().filter_map(step).collect()
+}
+
+/// How long to wait after so many attempts: any time up to a limit. Instances that start at once take the group from each other, and would go
+/// on with it if they came again at the same pace.
+fn by_chance(attempts: u32) -> Duration {
+    let limit = PAUSE.0.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(PAUSE.1);
+    let share = RandomState::new().hash_one(attempts) % 1_000;
+    limit * u32::try_from(share).unwrap_or_default() / 1_000
 }

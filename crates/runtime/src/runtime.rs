@@ -203,7 +203,7 @@ impl Runtime {
             };
             let settled = match self.execution {
                 Execution::Threads => kept.settle().await,
-                Execution::Local => kept.settle_here().await,
+                Execution::Local => kept.settle_here(|_| Duration::ZERO).await,
             };
             let failed = |reason| StartError::State { pipeline: pipeline.name.clone(), reason };
             left_behind.extend(settled.map_err(failed)?);

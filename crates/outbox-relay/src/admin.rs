@@ -6,6 +6,7 @@ use riverrun_outbox::{Database, SchemaName, schema};
 use tokio_postgres::Client;
 
 use crate::error::RelayError;
+use crate::locks::{PRESENCE, SHARDS, of_outbox, of_sleep};
 
 /// An outbox, seen from outside.
 pub struct Admin {
@@ -168,13 +169,14 @@ impl Admin {
     }
 
     async fn relays(&self) -> Result<Vec<ConnectedRelay>, RelayError> {
-        let sql = "select l.pid, host(a.client_addr), count(*) filter (where l.objid::bigint < 64), \
-                   count(*) filter (where l.objid::bigint between 64 and 127) > 0 \
-                   from pg_locks l left join pg_stat_activity a using (pid) \
-                   where l.locktype = 'advisory' and l.objsubid = 2 and l.granted and l.classid = $1::text::regclass::oid \
-                   and l.database = (select oid from pg_database where datname = current_database()) \
-                   group by l.pid, a.client_addr having bool_or(l.objid::bigint = 128) order by l.pid";
-        let rows = self.client.query(sql, &[&self.table()]).await?;
+        let sql = format!(
+            "select l.pid, host(a.client_addr), count(*) filter (where l.objid::bigint < {SHARDS}), count(*) filter (where {}) > 0 \
+             from pg_locks l left join pg_stat_activity a using (pid) where {} \
+             group by l.pid, a.client_addr having bool_or(l.objid::bigint = {PRESENCE}) order by l.pid",
+            of_sleep(),
+            of_outbox("$1::text::regclass::oid")
+        );
+        let rows = self.client.query(&sql, &[&self.table()]).await?;
         let relays = rows.iter().map(|row| {
             let shards = u64::try_from(row.try_get::<_, i64>(2)?).unwrap_or(0);
             Ok(ConnectedRelay { pid: row.try_get(0)?, address: row.try_get(1)?, shards, asleep: row.try_get(3)? })

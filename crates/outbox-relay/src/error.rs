@@ -7,14 +7,14 @@ use riverrun_outbox::database::said;
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
     /// There is no connection.
-    #[error("{0} (RR0501)")]
+    #[error(transparent)]
     Connect(#[from] ConnectError),
     /// PostgreSQL refused something, or the connection was lost.
-    #[error("PostgreSQL: {} (RR0501)", said(.0))]
+    #[error("PostgreSQL: {}", said(.0))]
     Postgres(#[from] tokio_postgres::Error),
     /// There is no outbox, or it is of another version.
     #[error(
-        "schema {schema} of {database} has {}, this program needs version {needed}; bring it there with `riverrun outbox init` (RR0502)",
+        "schema {schema} of {database} has {}, this program needs version {needed}; bring it there with `riverrun outbox init`",
         found(*.version)
     )]
     Version {
@@ -30,6 +30,17 @@ pub enum RelayError {
     /// The log takes no more.
     #[error("the log failed: {0}")]
     Log(String),
+}
+
+impl RelayError {
+    /// Its code, which has a page.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Connect(_) | Self::Postgres(_) | Self::Log(_) => "RR0501",
+            Self::Version { .. } => "RR0502",
+        }
+    }
 }
 
 fn found(version: i32) -> String {

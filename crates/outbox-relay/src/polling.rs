@@ -9,10 +9,12 @@ use std::convert::Infallible;
 use riverrun_outbox::database::said;
 
 use crate::error::RelayError;
-use crate::relay::{Relay, let_go};
+use crate::locks::SHARDS;
+use crate::relay::Relay;
 use crate::row::{COLUMNS, Row};
 use crate::session::Session;
 use crate::status::RelayState;
+use crate::watching::let_go;
 use crate::window::ready;
 
 /// Rows of a round.
@@ -34,7 +36,7 @@ pub(crate) async fn poll(relay: &Relay, session: Session) -> Result<Infallible, 
                 return Err(error);
             }
         };
-        relay.status.change(|status| {
+        relay.publisher.status.change(|status| {
             (status.state, status.reason, status.idle) = (RelayState::Polling, Some(REASON.to_owned()), found == 0);
         });
         if found == 0 {
@@ -48,7 +50,7 @@ async fn round(relay: &Relay, session: &Session) -> Result<usize, RelayError> {
     session.writer.batch_execute("begin; set local enable_seqscan = off; set local enable_bitmapscan = off").await?;
     // The same locks as those of sessions, so that no relay works on the shards of another.
     let sql = format!(
-        "select array(select shard::int2 from generate_series(0, 63) as shard where pg_try_advisory_xact_lock({}, shard))",
+        "select array(select shard::int2 from generate_series(0, {SHARDS} - 1) as shard where pg_try_advisory_xact_lock({}, shard))",
         session.class()
     );
     let shards: Vec<i16> =

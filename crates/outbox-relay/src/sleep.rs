@@ -9,14 +9,12 @@
 //! stores its rows without waking anybody.
 
 use crate::error::RelayError;
+use crate::locks::{SLEEP, of_outbox, of_sleep};
 use crate::session::Session;
 
-/// What is added to the number of a shard; the trigger has the same.
-const SLEEP: i32 = 64;
-
 /// Tries to lock all shards. Where transactions that store rows are open, it holds none and has to look again later.
-pub(crate) async fn fall_asleep(session: &Session, shards: &[i32]) -> Result<bool, RelayError> {
-    let sql = "select count(*) from unnest($2::int[]) as shard where pg_try_advisory_lock($1, $3 + shard)";
+pub(crate) async fn fall_asleep(session: &Session, shards: &[i16]) -> Result<bool, RelayError> {
+    let sql = "select count(*) from unnest($2::int2[]) as shard where pg_try_advisory_lock($1, $3::int + shard)";
     let locked: i64 = session.reader.query_one(sql, &[&session.class(), &shards, &SLEEP]).await?.try_get(0)?;
     if usize::try_from(locked).unwrap_or(0) == shards.len() {
         return Ok(true);
@@ -28,8 +26,11 @@ pub(crate) async fn fall_asleep(session: &Session, shards: &[i32]) -> Result<boo
 /// Gives the locks back: from now on writers notify nobody.
 pub(crate) async fn wake_up(session: &Session) -> Result<(), RelayError> {
     // Of those that are held; giving back one that is not held would be answered with a warning for each.
-    let sql = "select pg_advisory_unlock($1, objid::int) from pg_locks where locktype = 'advisory' and objsubid = 2 and granted \
-               and pid = pg_backend_pid() and classid = $2 and objid::bigint between $3::int and $3::int + 63";
-    session.reader.query(sql, &[&session.class(), &session.oid, &SLEEP]).await?;
+    let sql = format!(
+        "select pg_advisory_unlock($1, l.objid::int) from pg_locks l where {} and {} and l.pid = pg_backend_pid()",
+        of_outbox("$2"),
+        of_sleep()
+    );
+    session.reader.query(&sql, &[&session.class(), &session.oid]).await?;
     Ok(())
 }

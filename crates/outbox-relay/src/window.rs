@@ -99,7 +99,7 @@ impl Window {
     }
 
     /// The next rows of these shards.
-    pub(crate) async fn read(&mut self, session: &Session, shards: &[i32]) -> Result<Read, RelayError> {
+    pub(crate) async fn read(&mut self, session: &Session, shards: &[i16]) -> Result<Read, RelayError> {
         if let Place::Start = self.place {
             let row = session.reader.query_one("select pg_current_snapshot()::text", &[]).await?;
             self.place = Place::Pages { upto: Snapshot::read(row.try_get(0)?), after: 0, before: None };
@@ -117,8 +117,7 @@ impl Window {
         }
     }
 
-    async fn read_unseen(&mut self, session: &Session, shards: &[i32], seen: Snapshot) -> Result<Read, RelayError> {
-        let shards: Vec<i16> = small(shards);
+    async fn read_unseen(&mut self, session: &Session, shards: &[i16], seen: Snapshot) -> Result<Read, RelayError> {
         let arguments: [&(dyn ToSql + Sync); 4] = [&shards, &seen.xmax, &seen.open, &ROWS_MAX];
         let found = session.reader.query_raw(&self.unseen, arguments).await?;
         let (mut collected, mut snapshot) = (Collected::default(), None);
@@ -141,11 +140,11 @@ impl Window {
         Ok(Read { rows: collected.rows, more })
     }
 
-    async fn read_page(&mut self, session: &Session, shards: &[i32]) -> Result<Read, RelayError> {
+    async fn read_page(&mut self, session: &Session, shards: &[i16]) -> Result<Read, RelayError> {
         let Place::Pages { upto, after, before } = &mut self.place else {
             return Ok(Read { rows: Vec::new(), more: true });
         };
-        let (shards, before) = (small(shards), before.as_ref().map(|before| before.text.clone()));
+        let before = before.as_ref().map(|before| before.text.as_str());
         let arguments: [&(dyn ToSql + Sync); 5] = [&shards, after, &upto.text, &before, &ROWS_MAX];
         let found = session.reader.query_raw(&self.page, arguments).await?;
         let mut collected = Collected::default();
@@ -173,11 +172,6 @@ pub(crate) fn ready(table: &str) -> String {
          and not exists (select from {table} b where b.blocks and hashtextextended(b.key, 0) = hashtextextended(o.key, 0) \
            and b.topic = o.topic and b.key = o.key and b.id < o.id)"
     )
-}
-
-/// Shards as the column has them.
-pub(crate) fn small(shards: &[i32]) -> Vec<i16> {
-    shards.iter().filter_map(|shard| i16::try_from(*shard).ok()).collect()
 }
 
 /// Rows up to the limits of a question.

@@ -262,12 +262,11 @@ fn as_json(overview: &Overview, marked: &[Marked]) -> Value {
 
 /// How what went wrong is shown.
 pub(crate) fn report(error: RelayError) -> Report {
-    // Messages name their code for logs; here it stands in front.
-    let message = error.to_string();
-    let plain = message.trim_end_matches(" (RR0501)").trim_end_matches(" (RR0502)").to_owned();
-    match error {
-        RelayError::Version { .. } => Report::new("RR0502", plain).hint("`riverrun outbox init` creates or updates it"),
-        RelayError::Connect(_) | RelayError::Postgres(_) | RelayError::Log(_) => Report::new("RR0501", plain)
-            .hint("see that PostgreSQL runs, and that the address, the role and its rights are right"),
-    }
+    let hint = match error {
+        RelayError::Version { .. } => "`riverrun outbox init` creates or updates it",
+        RelayError::Connect(_) | RelayError::Postgres(_) | RelayError::Log(_) => {
+            "see that PostgreSQL runs, and that the address, the role and its rights are right"
+        }
+    };
+    Report::new(error.code(), error.to_string()).hint(hint)
 }

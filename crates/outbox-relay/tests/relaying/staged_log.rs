@@ -24,8 +24,6 @@ pub(crate) enum Mode {
 pub(crate) struct StagedLog {
     pub(crate) memory: MemoryLog,
     pub(crate) mode: Mutex<Mode>,
-    /// How many records each append had.
-    pub(crate) appends: Mutex<Vec<usize>>,
 }
 
 impl Topics for StagedLog {
@@ -58,7 +56,6 @@ impl Observe for StagedLog {
 
 impl Log for StagedLog {
     fn append(&self, batch: AppendBatch) -> Answer<'static, Result<Vec<Logged>, AppendError>> {
-        self.appends.lock().unwrap().push(batch.records.len());
         match *self.mode.lock().unwrap() {
             Mode::Serve => self.memory.append(batch),
             Mode::Refuse => Box::pin(std::future::ready(Err(AppendError::Unreachable {

@@ -145,12 +145,12 @@ impl Place {
     }
 
     fn invoices(&self) -> Result<Vec<String>, Failure> {
-        let listed = output(self.shop(&["list"]))?;
+        let listed = process::output(self.shop(&["list"]))?;
         Ok(listed.lines().filter(|line| line.starts_with("invoice")).map(str::to_owned).collect())
     }
 
     fn is_at_end(&self) -> Result<bool, Failure> {
-        let shown = output(self.riverrun(&["consumers", "show", "billing", "--format", "json"]))?;
+        let shown = process::output(self.riverrun(&["consumers", "show", "billing", "--format", "json"]))?;
         let shown: serde_json::Value = serde_json::from_str(&shown)?;
         let partitions = shown
             .get("partitions")
@@ -160,15 +160,6 @@ impl Place {
         let events: u64 = partitions.iter().filter_map(|partition| partition["end"].as_u64()).sum();
         Ok(events == INVOICES.len() as u64 && partitions.iter().all(|partition| partition["lag"] == 0))
     }
-}
-
-fn output(mut command: Command) -> Result<String, Failure> {
-    let output = command.output()?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(format!("failed: {}\n{said}", process::shown(&command)).into());
-    }
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// A process that goes on beside this one. Dropping it ends it.

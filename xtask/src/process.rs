@@ -31,6 +31,19 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     if succeeds(command)? { Ok(()) } else { Err(format!("failed: {shown}").into()) }
 }
 
+/// Runs a command to its end without a word, and gives its standard output.
+///
+/// # Errors
+/// The command could not be started or failed; the message has what it said.
+pub(crate) fn output(mut command: Command) -> Result<String, Failure> {
+    let output = command.output().map_err(|error| cannot_start(&command, &error))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(format!("failed: {}\n{said}", shown(&command)).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Runs a command to its end, passes its standard output on line by line and shows each line to `see`; false when it failed.
 ///
 /// # Errors

@@ -25,6 +25,7 @@ pub mod random;
 pub mod reader;
 pub mod report;
 pub mod round;
+mod sabotage;
 pub mod scenario;
 pub mod scenario_app;
 pub mod server;

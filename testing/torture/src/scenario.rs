@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Interruption};
 use crate::report::say;
 use crate::round::{Fault, Plan, Verdict, run};
+use crate::sabotage::is_noticed;
 
 /// Faults of one round. A longer round has more to read at each check, which grows with the square; the short tier is one round.
 const ROUND_FAULTS: u32 = 60;
@@ -90,17 +91,5 @@ pub fn run_sabotage(plan: &Plan, only: &[String], interruption: &Interruption) -
 }
 
 fn judge(switch: &str, verdict: Verdict) -> Result<bool, Failure> {
-    match verdict.failure {
-        None => {
-            say(format!("{switch}: GREEN after {} faults; the checks do not notice it", verdict.passed));
-            Ok(false)
-        }
-        Some(Failure::Broken(places)) => {
-            let first = places.first().map_or("", String::as_str);
-            let first: String = first.chars().take(300).collect();
-            say(format!("{switch}: red, as it must be, after {} good faults: {first}", verdict.passed));
-            Ok(true)
-        }
-        Some(failure) => Err(failure),
-    }
+    is_noticed(&format!("{switch} after {} good faults", verdict.passed), verdict.failure.map_or(Ok(()), Err))
 }

@@ -8,6 +8,7 @@ mod door;
 mod figures;
 mod goals;
 mod in_process;
+mod java_peer;
 mod kafka;
 mod nats;
 mod outbox;

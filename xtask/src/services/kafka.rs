@@ -15,7 +15,7 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use super::java;
-use super::running::Running;
+use super::running::{Running, start_twice_at_most};
 use crate::Failure;
 pub(crate) use cluster::Purpose;
 use cluster::{Cluster, Launch};
@@ -95,11 +95,7 @@ impl Broker {
     /// Something cannot be installed, or a broker does not come up; the message quotes its log.
     pub(crate) fn start(setup: Setup) -> Result<Self, Failure> {
         let launch = Launch { java: java::find_or_install()?, jars: Jars::find_or_copy()?, setup };
-        match Self::try_start(&launch) {
-            // Between choosing a port and listening on it another program may take it. Once is bad luck.
-            Err(failure) if failure.to_string().contains("Address already in use") => Self::try_start(&launch),
-            outcome => outcome,
-        }
+        start_twice_at_most(|| Self::try_start(&launch))
     }
 
     /// Ends one broker, counted from 1, starts it again, and waits until it knows all the others.

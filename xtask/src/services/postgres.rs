@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
 
-use super::running::Running;
+use super::running::{Running, start_twice_at_most};
 use crate::Failure;
 use programs::Programs;
 use server::{Ports, Server};
@@ -75,11 +75,7 @@ impl Postgres {
     /// Something cannot be installed, or the server does not come up; the message quotes its log.
     pub(crate) fn start(setup: Setup) -> Result<Self, Failure> {
         let programs = Programs::find_or_install(setup)?;
-        match Self::try_start(&programs, setup) {
-            // Between choosing a port and listening on it another program may take it. Once is bad luck.
-            Err(failure) if failure.to_string().contains("Address already in use") => Self::try_start(&programs, setup),
-            outcome => outcome,
-        }
+        start_twice_at_most(|| Self::try_start(&programs, setup))
     }
 
     /// The server for a run of the tests; none when the environment names one.

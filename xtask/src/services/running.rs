@@ -24,6 +24,17 @@ type Kept = BTreeMap<u64, Box<dyn Any + Send>>;
 static RUNNING: Mutex<Kept> = Mutex::new(BTreeMap::new());
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
+/// Starts something that listens on ports it chose. Between choosing a port and listening on it another program may take it: once is bad luck.
+///
+/// # Errors
+/// What starting fails with, the second time where a port was taken.
+pub(super) fn start_twice_at_most<T>(start: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+    match start() {
+        Err(failure) if failure.to_string().contains("Address already in use") => start(),
+        outcome => outcome,
+    }
+}
+
 /// Processes and what they write. Dropping it ends and removes them.
 pub(super) trait Service: Send + 'static {
     /// What messages begin with.

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Part, Run};
+use crate::bench::java_peer::JavaPeer;
 use crate::bench::{BARE, Place, SERVER};
-use crate::services::java;
-use crate::{Failure, packages, process, tree};
-
-const POM: &str = "bench/peers/kafka-streams/pom.xml";
+use crate::{Failure, process, tree};
 
 /// What Java is told. Of the collectors and sizes tried the one with the least CPU time and memory; two threads on two cores leave none
 /// for a collector beside them.
@@ -76,9 +74,7 @@ impl Side {
 /// What the sides are run with.
 pub(super) struct Sides<'p> {
     place: &'p Place,
-    java: PathBuf,
-    /// Where Maven has built.
-    built: PathBuf,
+    peer: JavaPeer,
 }
 
 /// One run: what it is called on the cluster, and where it keeps its files.
@@ -92,15 +88,7 @@ struct Names {
 impl<'p> Sides<'p> {
     /// Builds what cargo does not.
     pub(super) fn build(place: &'p Place) -> Result<Self, Failure> {
-        let java = java::find_or_install()?;
-        packages::debian(&packages::JAVA_COMPILER)?;
-        packages::debian(&packages::MAVEN)?;
-        let built = std::path::absolute(tree::target_dir().join("kafka-streams"))?;
-        let mut maven = Command::new("mvn");
-        maven.args(["-B", "-q", "-Dstyle.color=never", "-f"]).arg(tree::root().join(POM));
-        maven.arg(format!("-Dbuilt={}", built.display())).arg("package");
-        process::run(maven)?;
-        Ok(Self { place, java, built })
+        Ok(Self { place, peer: JavaPeer::build("kafka-streams")? })
     }
 
     /// One run of a side. Every run has its own group, output and files.
@@ -124,21 +112,14 @@ impl<'p> Sides<'p> {
             measured.args(["--changelog", &names.changelog]);
         }
         measured.arg("--").arg(program.get_program()).args(program.get_args());
-        let output =
-            measured.output().map_err(|error| format!("cannot start {}: {error}", process::shown(&measured)))?;
+        let output = process::output(measured);
         fs::remove_dir_all(&names.folder)?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(format!("failed: {}\n{said}", process::shown(&measured)).into());
-        }
-        Run::parse(String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default())
+        Run::parse(output?.lines().last().unwrap_or_default())
     }
 
     fn streams(&self, part: Part, names: &Names, brokers: &str) -> Command {
-        let (jar, libraries) = (self.built.join("kafka-streams-1.jar"), self.built.join("lib/*"));
-        let mut command = Command::new(&self.java);
-        command.args(JAVA_OPTIONS).arg("-cp").arg(format!("{}:{}", jar.display(), libraries.display()));
-        command.args(["riverrun.bench.Main", part.name(), brokers, &names.group, &names.output]).arg(&names.folder);
+        let mut command = self.peer.command(&JAVA_OPTIONS);
+        command.args([part.name(), brokers, &names.group, &names.output]).arg(&names.folder);
         command
     }
 }

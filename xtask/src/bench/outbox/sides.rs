@@ -2,17 +2,16 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::Run;
+use crate::bench::java_peer::JavaPeer;
 use crate::bench::{BARE, Place, SERVER};
-use crate::services::java;
 use crate::services::kafka::Broker;
 use crate::services::postgres::Postgres;
-use crate::{Failure, packages, process, tree};
+use crate::{Failure, process, tree};
 
-const POM: &str = "bench/peers/debezium/pom.xml";
 /// What Java is told; bench/peers/debezium says what else was tried.
 const JAVA_OPTIONS: [&str; 3] = ["-XX:+UseSerialGC", "-Xmx128m", "-XX:-UsePerfData"];
 /// What Debezium reads the log of the database by.
@@ -55,26 +54,17 @@ pub(super) struct Sides<'s> {
     place: &'s Place,
     broker: &'s Broker,
     postgres: &'s Postgres,
-    java: PathBuf,
-    /// Where Maven has built.
-    built: PathBuf,
+    peer: JavaPeer,
 }
 
 impl<'s> Sides<'s> {
     /// Builds what cargo does not, and makes the product's outbox.
     pub(super) fn build(place: &'s Place, broker: &'s Broker, postgres: &'s Postgres) -> Result<Self, Failure> {
-        let java = java::find_or_install()?;
-        packages::debian(&packages::JAVA_COMPILER)?;
-        packages::debian(&packages::MAVEN)?;
-        let built = std::path::absolute(tree::target_dir().join("debezium"))?;
-        let mut maven = Command::new("mvn");
-        maven.args(["-B", "-q", "-Dstyle.color=never", "-f"]).arg(tree::root().join(POM));
-        maven.arg(format!("-Dbuilt={}", built.display())).arg("package");
-        process::run(maven)?;
+        let peer = JavaPeer::build("debezium")?;
         let mut init = Command::new(tree::release_program(SERVER));
         init.args(["outbox", "init", "--database", &postgres.url()]);
         process::run(init)?;
-        Ok(Self { place, broker, postgres, java, built })
+        Ok(Self { place, broker, postgres, peer })
     }
 
     /// One run of a program of `riverrun-bare outbox` with a side. `name` is that of the run: its topic, its app, its folder.
@@ -125,13 +115,11 @@ impl<'s> Sides<'s> {
     }
 
     fn debezium(&self, folder: &Path) -> Result<Command, Failure> {
-        let (jar, libraries) = (self.built.join("debezium-1.jar"), self.built.join("lib/*"));
         let url = self.postgres.url();
         let [user, host, port, database] = parts(&url).ok_or_else(|| format!("{url} has not all parts"))?;
-        let mut command = Command::new(&self.java);
-        command.args(JAVA_OPTIONS).arg(format!("-Djava.io.tmpdir={}", folder.display()));
-        command.arg("-cp").arg(format!("{}:{}", jar.display(), libraries.display()));
-        command.args(["riverrun.bench.Main", host, port, database, user, self.broker.address()]);
+        let temporary = format!("-Djava.io.tmpdir={}", folder.display());
+        let mut command = self.peer.command(&[&JAVA_OPTIONS[..], &[&temporary]].concat());
+        command.args([host, port, database, user, self.broker.address()]);
         command.arg(folder.join("offsets")).arg(SLOT);
         Ok(command)
     }
@@ -154,13 +142,8 @@ fn parts(url: &str) -> Option<[&str; 4]> {
 }
 
 /// Runs a program to its end; its last line of output is its figures.
-fn figures(mut command: Command) -> Result<Run, Failure> {
-    let output = command.output().map_err(|error| format!("cannot start {}: {error}", process::shown(&command)))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(format!("failed: {}\n{said}", process::shown(&command)).into());
-    }
-    Run::parse(String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default())
+fn figures(command: Command) -> Result<Run, Failure> {
+    Run::parse(process::output(command)?.lines().last().unwrap_or_default())
 }
 
 #[cfg(test)]

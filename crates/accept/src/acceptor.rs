@@ -55,17 +55,9 @@ pub enum AcceptError {
         /// The topics that match, when there are several.
         topics: Vec<String>,
     },
-    /// A required attribute is missing or empty.
-    #[error("the required attribute {0:?} is missing or empty")]
-    Missing(&'static str),
-    /// An attribute has a value it cannot have.
-    #[error("attribute {attribute:?}: {message}")]
-    Attribute {
-        /// Its name, as CloudEvents has it.
-        attribute: &'static str,
-        /// What is wrong and what was expected.
-        message: String,
-    },
+    /// An attribute breaks a rule of all events.
+    #[error(transparent)]
+    Context(#[from] ContextError),
     /// The event says it will happen later than the limit allows.
     #[error("attribute \"time\": {time} is more than {seconds_max} s ahead of this machine's clock ({now})")]
     TimeAhead {
@@ -178,7 +170,7 @@ impl Acceptor {
     /// The one topic that accepts events of this type.
     fn route(&self, kind: &str) -> Result<&Topic, AcceptError> {
         if kind.is_empty() {
-            return Err(AcceptError::Missing("type"));
+            return Err(ContextError::Missing("type").into());
         }
         let accepts = |topic: &&Topic| topic.accept.iter().any(|pattern| pattern.matches(kind));
         let mut matching = self.topics.values().filter(accepts);
@@ -232,15 +224,6 @@ impl Acceptor {
     }
 }
 
-impl From<ContextError> for AcceptError {
-    fn from(error: ContextError) -> Self {
-        match error {
-            ContextError::Missing(attribute) => Self::Missing(attribute),
-            ContextError::Attribute { attribute, message } => Self::Attribute { attribute, message },
-        }
-    }
-}
-
 /// Sends records into the entrances of their topics, where the log does not recognise what is sent again.
 pub fn to_entrances(records: &mut [NewRecord]) {
     records.iter_mut().for_each(|record| record.topic = TopicName::entrance_of(&record.topic));
@@ -287,9 +270,9 @@ fn with_key(event: Event, topic: &Topic, partition_key: Option<Box<str>>, now: T
     Ok(event)
 }
 
-fn sent_key(attribute: &'static str, text: String) -> Result<Key, AcceptError> {
+fn sent_key(attribute: &'static str, text: String) -> Result<Key, ContextError> {
     if text.chars().any(is_forbidden) {
-        return Err(AcceptError::Attribute { attribute, message: "control characters are not allowed".to_owned() });
+        return Err(ContextError::Attribute { attribute, message: "control characters are not allowed".to_owned() });
     }
-    Key::new(text).map_err(|error| AcceptError::Attribute { attribute, message: error.to_string() })
+    Key::new(text).map_err(|error| ContextError::Attribute { attribute, message: error.to_string() })
 }

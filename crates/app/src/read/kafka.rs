@@ -74,10 +74,8 @@ impl Reader<'_> {
         let replication = fields.get("replication").and_then(|node| self.number(node, 1, REPLICATION_MAX));
         kafka.replication = replication.and_then(|copies| u8::try_from(copies).ok());
         if let Some(session) = fields.get("session").and_then(|node| {
-            self.parsed(node, "a duration from 6s to 30m", |text| match unit::duration(text)? {
-                session if (SESSION_MIN..=SESSION_MAX).contains(&session) => Ok(session),
-                _ => Err("out of range".to_owned()),
-            })
+            let expected = "a duration from 6s to 30m";
+            self.parsed(node, expected, |text| within(unit::duration(text)?, SESSION_MIN, SESSION_MAX))
         }) {
             kafka.session = session;
         }
@@ -97,10 +95,8 @@ impl Reader<'_> {
         let mut commit = CommitSetting::default();
         let Some(fields) = self.fields(node, place, &fields::KAFKA_COMMIT) else { return commit };
         if let Some(interval) = fields.get("interval").and_then(|node| {
-            self.parsed(node, "a duration from 0s to 10s", |text| match unit::duration(text)? {
-                interval if interval <= COMMIT_INTERVAL_MAX => Ok(interval),
-                _ => Err("out of range".to_owned()),
-            })
+            let expected = "a duration from 0s to 10s";
+            self.parsed(node, expected, |text| within(unit::duration(text)?, Duration::ZERO, COMMIT_INTERVAL_MAX))
         }) {
             commit.interval = interval;
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::reader::Reader;
+use super::settings::within;
 use super::unit;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -13,6 +14,10 @@ use crate::yaml::Node;
 
 /// What a schema may be called: PostgreSQL cuts longer names.
 const SCHEMA_BYTES_MAX: usize = 63;
+/// Less would be no pause for a server; more looks like nothing happening.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+const POLL_MAX: Duration = Duration::from_secs(3_600);
 
 impl Reader<'_> {
     pub(super) fn outbox(&mut self, node: &Node, place: Span) -> Option<Outbox> {
@@ -30,13 +35,17 @@ impl Reader<'_> {
         if let Some(attempts) = fields.get("attempts").and_then(|node| self.number(node, 1, OUTBOX_ATTEMPTS_MAX)) {
             outbox.attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
         }
-        if let Some(node) = fields.get("backoff") {
-            let (least, most) = (Duration::from_millis(10), Duration::from_secs(60));
-            outbox.backoff = self.bounded(node, "a duration from 10ms to 1m", least, most).unwrap_or(outbox.backoff);
+        if let Some(backoff) = fields.get("backoff").and_then(|node| {
+            let expected = "a duration from 10ms to 1m";
+            self.parsed(node, expected, |text| within(unit::duration(text)?, PAUSE_MIN, BACKOFF_MAX))
+        }) {
+            outbox.backoff = backoff;
         }
-        if let Some(node) = fields.get("poll") {
-            let (least, most) = (Duration::from_millis(10), Duration::from_secs(3_600));
-            outbox.poll = self.bounded(node, "a duration from 10ms to 1h", least, most).unwrap_or(outbox.poll);
+        if let Some(poll) = fields.get("poll").and_then(|node| {
+            let expected = "a duration from 10ms to 1h";
+            self.parsed(node, expected, |text| within(unit::duration(text)?, PAUSE_MIN, POLL_MAX))
+        }) {
+            outbox.poll = poll;
         }
         if let Some(on_dead) = fields.get("on_dead").and_then(|node| {
             self.parsed(node, "park or skip", |text| match text {
@@ -77,13 +86,6 @@ impl Reader<'_> {
             );
         }
         Some(Secret::new(text.value))
-    }
-
-    fn bounded(&mut self, node: &Node, expected: &str, least: Duration, most: Duration) -> Option<Duration> {
-        self.parsed(node, expected, |text| match unit::duration(text)? {
-            duration if (least..=most).contains(&duration) => Ok(duration),
-            _ => Err("out of range".to_owned()),
-        })
     }
 }
 

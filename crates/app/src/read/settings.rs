@@ -70,10 +70,7 @@ impl Reader<'_> {
         let expected = "`commit`, or how often to sync, from 1ms to 1m, such as 100ms";
         self.parsed(node, expected, |text| match text {
             "commit" => Ok(Durability::Commit),
-            text => match unit::duration(text)? {
-                interval if (INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) => Ok(Durability::Interval(interval)),
-                _ => Err("out of range".to_owned()),
-            },
+            text => Ok(Durability::Interval(within(unit::duration(text)?, INTERVAL_MIN, INTERVAL_MAX)?)),
         })
     }
 
@@ -268,7 +265,7 @@ impl Reader<'_> {
     }
 }
 
-pub(super) fn within(value: u64, least: u64, most: u64) -> Result<u64, String> {
+pub(super) fn within<T: PartialOrd>(value: T, least: T, most: T) -> Result<T, String> {
     if (least..=most).contains(&value) { Ok(value) } else { Err("out of range".to_owned()) }
 }
 

@@ -9,7 +9,8 @@ use axum::body::Body;
 use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use riverrun_event::Position;
+use riverrun_accept::AcceptError;
+use riverrun_event::{ContextError, Position};
 use riverrun_log::{AppendError, ReadError};
 use serde::Serialize;
 
@@ -21,7 +22,6 @@ use crate::cloudevents::batch::BatchError;
 use crate::cloudevents::{self, DecodeError};
 use crate::consumers::ConsumerError;
 use crate::graphql::GraphqlError;
-use riverrun_accept::AcceptError;
 
 /// The media type of a problem document.
 pub const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -177,8 +177,7 @@ impl DoorError {
                 error: DecodeError::Attribute { attribute, .. } | DecodeError::Repeated(attribute), ..
             } => Some(attribute.clone()),
             Self::Accept { error, .. } => match error {
-                AcceptError::Missing(attribute)
-                | AcceptError::Attribute { attribute, .. }
+                AcceptError::Context(ContextError::Missing(attribute) | ContextError::Attribute { attribute, .. })
                 | AcceptError::Expression { attribute, .. } => Some((*attribute).to_owned()),
                 AcceptError::TimeAhead { .. } => Some("time".to_owned()),
                 AcceptError::Data(_) => Some("data".to_owned()),

@@ -1,6 +1,8 @@
 //! The code, status and title of every error: the whole table. A code never changes its meaning.
 
 use axum::http::StatusCode;
+use riverrun_accept::AcceptError;
+use riverrun_event::ContextError;
 use riverrun_log::{AppendError, ReadError};
 
 use super::DoorError;
@@ -9,7 +11,6 @@ use crate::consumers::ConsumerError;
 use crate::http::access::AccessError;
 use crate::http::body::BodyError;
 use crate::json::JsonError;
-use riverrun_accept::AcceptError;
 
 /// What an error is called, and how it is answered.
 pub(super) struct Kind(pub(super) &'static str, pub(super) StatusCode, pub(super) &'static str);
@@ -94,8 +95,8 @@ fn accept_kind(error: &AcceptError) -> Kind {
         AcceptError::UnknownTopic { .. } => Kind("RR0140", S::NOT_FOUND, "No such topic"),
         AcceptError::NoRoute { .. } => Kind("RR0141", S::NOT_FOUND, "No topic for events of this type"),
         AcceptError::InternalTopic(_) => Kind("RR0143", S::FORBIDDEN, "The topic is Riverrun's own"),
-        AcceptError::Missing(_) => MISSING,
-        AcceptError::Attribute { .. } => INVALID,
+        AcceptError::Context(ContextError::Missing(_)) => MISSING,
+        AcceptError::Context(ContextError::Attribute { .. }) => INVALID,
         AcceptError::TimeAhead { .. } => Kind("RR0133", S::BAD_REQUEST, "The event is from the future"),
         AcceptError::Expression { .. } => {
             Kind("RR0134", S::BAD_REQUEST, "The topic's expression does not fit the event")

@@ -15,6 +15,8 @@ const LOG_AWAY: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(3);
 /// How long relays may take to be connected again: they pause up to 5 s between attempts.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(30);
+/// More connections than relays have.
+const ALL: i64 = 1_000;
 
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +79,7 @@ fn disturb(
             Fault::Kill => kill(site, &mut random)?,
             Fault::Crash => site.postgres.crash()?,
             Fault::Cut(whose) => cut(site, *whose, &mut random, interruption)?,
-            Fault::Pause => pause(site, &mut random, interruption)?,
+            Fault::Pause => pause(site, &mut random)?,
             Fault::LogAway => brokers.map_or(Ok(()), |brokers| brokers.freeze(LOG_AWAY, interruption))?,
         }
         *passed += 1;
@@ -114,11 +116,12 @@ fn kill(site: &mut Site<'_>, random: &mut Random) -> Result<(), Failure> {
     site.instances.pass(Duration::from_millis(random.between(300, 1_500)))
 }
 
-fn pause(site: &mut Site<'_>, random: &mut Random, interruption: &Interruption) -> Result<(), Failure> {
+/// An instance is stopped where it is and loses its connections meanwhile, if it has any at that moment.
+fn pause(site: &mut Site<'_>, random: &mut Random) -> Result<(), Failure> {
     let number = random.between(0, site.instances.count() as u64);
     let number = usize::try_from(number).unwrap_or_default();
     site.instances.freeze(number)?;
-    let outcome = cut(site, Whose::Listening, random, interruption).and_then(|()| site.instances.pass(PAUSE));
+    let outcome = site.database.cut(Whose::Listening, ALL, random.number()).and_then(|_| site.instances.pass(PAUSE));
     site.instances.wake(number)?;
     outcome
 }
@@ -128,7 +131,7 @@ fn cut(site: &mut Site<'_>, whose: Whose, random: &mut Random, interruption: &In
     let many = match whose {
         Whose::Writers => 8,
         Whose::Relays => 2,
-        Whose::Listening => 1_000,
+        Whose::Listening => ALL,
     };
     let (seed, end) = (random.number(), Instant::now() + CONNECTED_WITHIN);
     while site.database.cut(whose, many, seed)? == 0 {

@@ -125,8 +125,7 @@ impl<'a> Site<'a> {
         self.instances.wait_ready()?;
         // Events of an aggregate come in their order, so once the last of each is in the topic there is nothing to come.
         let last = self.writers.close_aggregates(&self.database, &self.interruption)?;
-        let mut topic = self.topic()?;
-        topic.wait(&last, ARRIVES_WITHIN, &self.interruption)?;
+        self.topic()?.wait(&last, ARRIVES_WITHIN, &self.interruption)?;
         let end = begun + ARRIVES_WITHIN;
         // A row is deleted after its event is in the log, and one that is tried again waits for its time.
         let left = loop {
@@ -136,6 +135,8 @@ impl<'a> Site<'a> {
             }
             self.interruption.sleep(LOOK_EVERY)?;
         };
+        // A server closes connections that nobody uses for as long as that may have taken.
+        let mut topic = self.topic()?;
         let (ledger, found) = (self.database.ledger()?, topic.read()?);
         let mut wrong = check::topic(&ledger, found);
         wrong.extend(left);

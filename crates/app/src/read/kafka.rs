@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reader::{Fields, Reader};
-use super::settings::within;
 use super::unit;
-use super::value::quote;
+use super::value::{quote, within};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::fields::{self, REPLICATION_MAX, STANDBYS_MAX};
@@ -73,10 +72,10 @@ impl Reader<'_> {
         }
         let replication = fields.get("replication").and_then(|node| self.number(node, 1, REPLICATION_MAX));
         kafka.replication = replication.and_then(|copies| u8::try_from(copies).ok());
-        if let Some(session) = fields.get("session").and_then(|node| {
-            let expected = "a duration from 6s to 30m";
-            self.parsed(node, expected, |text| within(unit::duration(text)?, SESSION_MIN, SESSION_MAX))
-        }) {
+        if let Some(session) = fields
+            .get("session")
+            .and_then(|node| self.duration_within(node, "a duration from 6s to 30m", SESSION_MIN, SESSION_MAX))
+        {
             kafka.session = session;
         }
         if let Some(entry) = fields.entry("commit") {
@@ -95,8 +94,7 @@ impl Reader<'_> {
         let mut commit = CommitSetting::default();
         let Some(fields) = self.fields(node, place, &fields::KAFKA_COMMIT) else { return commit };
         if let Some(interval) = fields.get("interval").and_then(|node| {
-            let expected = "a duration from 0s to 10s";
-            self.parsed(node, expected, |text| within(unit::duration(text)?, Duration::ZERO, COMMIT_INTERVAL_MAX))
+            self.duration_within(node, "a duration from 0s to 10s", Duration::ZERO, COMMIT_INTERVAL_MAX)
         }) {
             commit.interval = interval;
         }

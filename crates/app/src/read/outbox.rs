@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use super::reader::Reader;
-use super::settings::within;
-use super::unit;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::fields::{self, OUTBOX_ATTEMPTS_MAX};
@@ -35,16 +33,16 @@ impl Reader<'_> {
         if let Some(attempts) = fields.get("attempts").and_then(|node| self.number(node, 1, OUTBOX_ATTEMPTS_MAX)) {
             outbox.attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
         }
-        if let Some(backoff) = fields.get("backoff").and_then(|node| {
-            let expected = "a duration from 10ms to 1m";
-            self.parsed(node, expected, |text| within(unit::duration(text)?, PAUSE_MIN, BACKOFF_MAX))
-        }) {
+        if let Some(backoff) = fields
+            .get("backoff")
+            .and_then(|node| self.duration_within(node, "a duration from 10ms to 1m", PAUSE_MIN, BACKOFF_MAX))
+        {
             outbox.backoff = backoff;
         }
-        if let Some(poll) = fields.get("poll").and_then(|node| {
-            let expected = "a duration from 10ms to 1h";
-            self.parsed(node, expected, |text| within(unit::duration(text)?, PAUSE_MIN, POLL_MAX))
-        }) {
+        if let Some(poll) = fields
+            .get("poll")
+            .and_then(|node| self.duration_within(node, "a duration from 10ms to 1h", PAUSE_MIN, POLL_MAX))
+        {
             outbox.poll = poll;
         }
         if let Some(on_dead) = fields.get("on_dead").and_then(|node| {

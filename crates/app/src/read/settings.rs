@@ -10,6 +10,7 @@ use riverrun_topology::{OnError, Topic, TypePattern};
 
 use super::reader::{Fields, Reader};
 use super::topic::Retention;
+use super::value::within;
 use super::{At, unit};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -263,10 +264,6 @@ impl Reader<'_> {
             self.substituted.insert(field, scalar.text.clone());
         }
     }
-}
-
-pub(super) fn within<T: PartialOrd>(value: T, least: T, most: T) -> Result<T, String> {
-    if (least..=most).contains(&value) { Ok(value) } else { Err("out of range".to_owned()) }
 }
 
 fn whole(text: &str, unit_seconds: u64) -> Result<u64, String> {

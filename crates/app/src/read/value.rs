@@ -1,11 +1,13 @@
 //! Single values: texts with what `${...}` stands for, and what is parsed from them. A value that came from outside the file
 //! is never quoted in a message.
 
+use std::time::Duration;
+
 use riverrun_event::NameError;
 
 use super::At;
 use super::reader::Reader;
-use super::substitution;
+use super::{substitution, unit};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -74,8 +76,19 @@ impl Reader<'_> {
         let expected = format!("a whole number from {least} to {most}");
         self.parsed(node, &expected, |text| {
             let number: u64 = text.trim().parse().map_err(|_| "not a whole number".to_owned())?;
-            if (least..=most).contains(&number) { Ok(number) } else { Err("out of range".to_owned()) }
+            within(number, least, most)
         })
+    }
+
+    /// A duration from `least` to `most`; `expected` says so.
+    pub(super) fn duration_within(
+        &mut self,
+        node: &Node,
+        expected: &str,
+        least: Duration,
+        most: Duration,
+    ) -> Option<Duration> {
+        self.parsed(node, expected, |text| within(unit::duration(text)?, least, most))
     }
 
     /// A name that stands as a value.
@@ -126,3 +139,8 @@ impl Reader<'_> {
 }
 
 const NAMES: &str = "names have 1 to 200 characters of a-z, 0-9, `.`, `_` and `-`, and begin with neither `.` nor `_`";
+
+/// A value that lies between these two or is one of them.
+pub(super) fn within<T: PartialOrd>(value: T, least: T, most: T) -> Result<T, String> {
+    if (least..=most).contains(&value) { Ok(value) } else { Err("out of range".to_owned()) }
+}
